@@ -1,0 +1,91 @@
+/**
+ * `pnpm pack-test`: builds and packs the public packages, installs them with npm into an empty
+ * project and uses them there as anybody would: a gradient under plain node, and a strict type check.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const consumer = `
+import { grad, tensor } from "@gradus/core";
+import { gather, logSoftmax, mean, neg } from "@gradus/ops";
+import { sequenceLoss } from "@gradus/seq2seq";
+
+const logits = tensor([[[0.5, 1.5, -1], [2, 0, 1]]], { requiresGrad: true, name: "logits" });
+const byHand = neg(mean(gather(logSoftmax(logits), [[[1], [0]]], { axis: -1 })));
+const loss = sequenceLoss(logits, [[1, 0]], [[1, 1]]);
+const [dLogits] = grad(loss, [logits]);
+const difference = Math.abs(byHand.item() - loss.item());
+if (!(difference < 1e-6)) throw new Error(\`sequenceLoss \${loss.item()}, by hand \${byHand.item()}\`);
+
+const of = (row: number[]): number[] => row.map((x) => Math.exp(x) / row.reduce((sum, y) => sum + Math.exp(y), 0));
+const want = [...of([0.5, 1.5, -1]), ...of([2, 0, 1])].map((p, i) => (p - (i === 1 || i === 3 ? 1 : 0)) / 2);
+const got = Array.from(dLogits!.data, Number);
+if (got.length !== 6 || !want.every((w, i) => Math.abs(w - got[i]!) < 1e-6)) throw new Error(\`gradient \${got.join()}\`);
+`;
+
+interface Manifest {
+  readonly name: string;
+  readonly private?: boolean;
+}
+
+const root = process.cwd();
+const work = mkdtempSync(join(tmpdir(), "gradus-pack-"));
+try {
+  for (const { folder } of publicPackages()) rmSync(join(folder, "dist"), { recursive: true, force: true });
+  run("tsc", ["-b", "packages"], root);
+  const tarballs = publicPackages().map(({ name, folder }) => ({ name, file: pack(folder) }));
+
+  const compilerOptions = { target: "es2022", module: "nodenext", strict: true, exactOptionalPropertyTypes: true };
+  const dependencies = Object.fromEntries(tarballs.map(({ name, file }) => [name, `file:${file}`]));
+  const all = tarballs.map(
+    ({ name }, at) => `import * as p${at} from "${name}";\nconsole.log(Object.keys(p${at}).length);`,
+  );
+  write("package.json", JSON.stringify({ private: true, type: "module", dependencies, overrides: dependencies }));
+  write("tsconfig.json", JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: false, types: [] } }));
+  write("consumer.ts", consumer);
+  write(
+    "all.ts",
+    `${all.join("\n")}\nimport { opTable } from "@gradus/ops/table";\nconsole.log(Object.keys(opTable).length);\n`,
+  );
+  run("npm", ["install", "--no-audit", "--no-fund"], work);
+  run("tsc", ["-p", "."], work);
+  run("node", ["consumer.js"], work);
+  run("node", ["all.js"], work);
+} catch (error) {
+  console.error(`pack-test: ${(error as Error).message}`);
+  process.exitCode = 1;
+} finally {
+  rmSync(work, { recursive: true });
+}
+
+function publicPackages(): { name: string; folder: string }[] {
+  const folders = readdirSync("packages", { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.flatMap((entry) => {
+    const folder = resolve("packages", entry.name);
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    return manifest.private === true ? [] : [{ name: manifest.name, folder }];
+  });
+}
+
+function pack(folder: string): string {
+  const output = execFileSync("pnpm", ["pack", "--json", "--pack-destination", work], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  return (JSON.parse(output) as { filename: string }).filename;
+}
+
+function write(file: string, text: string): void {
+  writeFileSync(join(work, file), text);
+}
+
+/** The output is shown if the command fails. */
+function run(command: string, args: readonly string[], cwd: string): void {
+  console.log(`$ ${[command, ...args].join(" ").replaceAll(work, ".")}`);
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
+  if (status === 0) return;
+  console.error(stdout + stderr);
+  throw new Error(`${command} failed`);
+}

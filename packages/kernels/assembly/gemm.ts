@@ -1,0 +1,383 @@
+// C = A·B + beta·C. Every element is one chain of sums in the order of k, started at beta·C: no block size, no path and
+// no neighbour changes a bit, and neither do zeros put into the middle of K.
+//
+// The way of Goto and van de Geijn: blocks of A and B are copied into panels, in the order in which a register tile of
+// 4 rows × 2 vectors reads them, and multiplied tile by tile. A block of A, 96 KB, stays in the second-level cache.
+import { Lanes } from "./lanes";
+
+const ROWS = 4;
+const KC = 256;
+const TILE_BYTES: usize = ROWS * 2 * 16;
+const A_BYTES: usize = 96 * KC * 4;
+const B_BYTES: usize = 768 * KC * 4;
+
+/** What a caller must reserve at `ws`: a tile, and the packed blocks. */
+export function gemmWorkspaceBytes(): i32 {
+  return <i32>(TILE_BYTES + A_BYTES + B_BYTES);
+}
+
+export function gemm<Float>(
+  M: i32,
+  N: i32,
+  K: i32,
+  a: usize,
+  aRow: i32,
+  aCol: i32,
+  b: usize,
+  bRow: i32,
+  bCol: i32,
+  c: usize,
+  cRow: i32,
+  beta: i32,
+  ws: usize,
+): void {
+  const ar = bytes<Float>(aRow);
+  const ac = bytes<Float>(aCol);
+  const br = bytes<Float>(bRow);
+  const bc = bytes<Float>(bCol);
+  const cr = bytes<Float>(cRow);
+  if (K == 0) {
+    for (let i = 0; i < M && beta == 0; i++) memory.fill(c + <usize>i * cr, 0, bytes<Float>(N));
+  } else if (M == 1) {
+    // Packing a matrix to multiply it by one vector takes longer than multiplying.
+    if (bCol == 1) combineRows<Float>(N, K, a, ac, b, br, c, beta);
+    else dotRows<Float>(N, K, a, ac, b, bc, br, c, beta, ws);
+  } else if (N == 1 && cRow == 1) {
+    if (aRow == 1) combineRows<Float>(M, K, b, br, a, ac, c, beta);
+    else dotRows<Float>(M, K, b, br, a, ar, ac, c, beta, ws);
+  } else {
+    multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, ws);
+  }
+}
+
+/** `count` products. A batch stride of 0 repeats an operand; for C it adds all products into one. */
+export function gemmBatch<Float>(
+  count: i32,
+  M: i32,
+  N: i32,
+  K: i32,
+  a: usize,
+  aBatch: i32,
+  aRow: i32,
+  aCol: i32,
+  b: usize,
+  bBatch: i32,
+  bRow: i32,
+  bCol: i32,
+  c: usize,
+  cBatch: i32,
+  cRow: i32,
+  beta: i32,
+  ws: usize,
+): void {
+  for (let i = 0; i < count; i++) {
+    gemm<Float>(M, N, K, a, aRow, aCol, b, bRow, bCol, c, cRow, i > 0 && cBatch == 0 ? 1 : beta, ws);
+    a += bytes<Float>(aBatch);
+    b += bytes<Float>(bBatch);
+    c += bytes<Float>(cBatch);
+  }
+}
+
+/** Strides in bytes, from here on. */
+function multiplyBlocks<Float>(
+  M: i32,
+  N: i32,
+  K: i32,
+  a: usize,
+  aRow: usize,
+  aCol: usize,
+  b: usize,
+  bRow: usize,
+  bCol: usize,
+  c: usize,
+  cRow: usize,
+  beta: i32,
+  ws: usize,
+): void {
+  const size = sizeof<Float>();
+  const columns = 2 * Lanes.count<Float>();
+  const MC = <i32>(A_BYTES / size) / KC;
+  const NC = <i32>(B_BYTES / size) / KC;
+  const packedA = ws + TILE_BYTES;
+  const packedB = packedA + A_BYTES;
+  for (let j = 0; j < N; j += NC) {
+    const nc = min(N - j, NC);
+    for (let k = 0; k < K; k += KC) {
+      const kc = min(K - k, KC);
+      const more = beta != 0 || k > 0;
+      pack<Float>(columns, nc, kc, b + <usize>j * bCol + <usize>k * bRow, bCol, bRow, packedB);
+      for (let i = 0; i < M; i += MC) {
+        const mc = min(M - i, MC);
+        pack<Float>(ROWS, mc, kc, a + <usize>i * aRow + <usize>k * aCol, aRow, aCol, packedA);
+        multiplyPanels<Float>(mc, nc, kc, packedA, packedB, c + <usize>i * cRow + <usize>j * size, cRow, more, ws);
+      }
+    }
+  }
+}
+
+/** Multiplies all tiles of a block. Those at its lower and right edge are made whole in `spare`. */
+function multiplyPanels<Float>(
+  mc: i32,
+  nc: i32,
+  kc: i32,
+  packedA: usize,
+  packedB: usize,
+  c: usize,
+  cRow: usize,
+  more: bool,
+  spare: usize,
+): void {
+  const size = sizeof<Float>();
+  const columns = 2 * Lanes.count<Float>();
+  for (let j = 0; j < nc; j += columns) {
+    const panelB = packedB + <usize>j * <usize>kc * size;
+    const n = min(nc - j, columns);
+    for (let i = 0; i < mc; i += ROWS) {
+      const panelA = packedA + <usize>i * <usize>kc * size;
+      const at = c + <usize>i * cRow + <usize>j * size;
+      const m = min(mc - i, ROWS);
+      if (m == ROWS && n == columns) {
+        tile<Float>(kc, panelA, panelB, at, cRow, more);
+      } else {
+        if (more) copyTile<Float>(m, n, at, cRow, spare, 32);
+        tile<Float>(kc, panelA, panelB, spare, 32, more);
+        copyTile<Float>(m, n, spare, 32, at, cRow);
+      }
+    }
+  }
+}
+
+/**
+ * Eight accumulators, two loads and a broadcast fill the registers; larger tiles spill. Two steps of k a turn, with an
+ * exit between them: without it V8 would move all loads of the turn to its start, and spill too.
+ */
+function tile<Float>(kc: i32, a: usize, b: usize, c: usize, cRow: usize, more: bool): void {
+  const c1 = c + cRow;
+  const c2 = c1 + cRow;
+  const c3 = c2 + cRow;
+  let s00 = Lanes.zero();
+  let s01 = Lanes.zero();
+  let s10 = Lanes.zero();
+  let s11 = Lanes.zero();
+  let s20 = Lanes.zero();
+  let s21 = Lanes.zero();
+  let s30 = Lanes.zero();
+  let s31 = Lanes.zero();
+  if (more) {
+    s00 = v128.load(c);
+    s01 = v128.load(c, 16);
+    s10 = v128.load(c1);
+    s11 = v128.load(c1, 16);
+    s20 = v128.load(c2);
+    s21 = v128.load(c2, 16);
+    s30 = v128.load(c3);
+    s31 = v128.load(c3, 16);
+  }
+  while (true) {
+    let b0 = v128.load(b);
+    let b1 = v128.load(b, 16);
+    let x = v128.load_splat<Float>(a);
+    s00 = v128.add<Float>(s00, v128.mul<Float>(x, b0));
+    s01 = v128.add<Float>(s01, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a, sizeof<Float>());
+    s10 = v128.add<Float>(s10, v128.mul<Float>(x, b0));
+    s11 = v128.add<Float>(s11, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a, 2 * sizeof<Float>());
+    s20 = v128.add<Float>(s20, v128.mul<Float>(x, b0));
+    s21 = v128.add<Float>(s21, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a, 3 * sizeof<Float>());
+    s30 = v128.add<Float>(s30, v128.mul<Float>(x, b0));
+    s31 = v128.add<Float>(s31, v128.mul<Float>(x, b1));
+    if (--kc == 0) break;
+    b0 = v128.load(b, 32);
+    b1 = v128.load(b, 48);
+    x = v128.load_splat<Float>(a, 4 * sizeof<Float>());
+    s00 = v128.add<Float>(s00, v128.mul<Float>(x, b0));
+    s01 = v128.add<Float>(s01, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a, 5 * sizeof<Float>());
+    s10 = v128.add<Float>(s10, v128.mul<Float>(x, b0));
+    s11 = v128.add<Float>(s11, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a, 6 * sizeof<Float>());
+    s20 = v128.add<Float>(s20, v128.mul<Float>(x, b0));
+    s21 = v128.add<Float>(s21, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a, 7 * sizeof<Float>());
+    s30 = v128.add<Float>(s30, v128.mul<Float>(x, b0));
+    s31 = v128.add<Float>(s31, v128.mul<Float>(x, b1));
+    if (--kc == 0) break;
+    a += 2 * ROWS * sizeof<Float>();
+    b += 64;
+  }
+  v128.store(c, s00);
+  v128.store(c, s01, 16);
+  v128.store(c1, s10);
+  v128.store(c1, s11, 16);
+  v128.store(c2, s20);
+  v128.store(c2, s21, 16);
+  v128.store(c3, s30);
+  v128.store(c3, s31, 16);
+}
+
+function copyTile<Float>(m: i32, n: i32, from: usize, fromRow: usize, to: usize, toRow: usize): void {
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      const at = <usize>j * sizeof<Float>();
+      store<Float>(to + at, load<Float>(from + at));
+    }
+    from += fromRow;
+    to += toRow;
+  }
+}
+
+/**
+ * Copies n rows (of A, or columns of B) of length kc into panels of `width`: to[panel][k][width], filled up with 0.
+ * `across` leads to the next row, `along` to the next k.
+ */
+function pack<Float>(width: i32, n: i32, kc: i32, from: usize, across: usize, along: usize, to: usize): void {
+  const step = <usize>width * sizeof<Float>();
+  for (let panel = 0; panel < n; panel += width) {
+    for (let lane = 0; lane < width; lane += Lanes.count<Float>()) {
+      const first = panel + lane;
+      packStrip<Float>(
+        n - first,
+        kc,
+        from + <usize>first * across,
+        across,
+        along,
+        to + <usize>lane * sizeof<Float>(),
+        step,
+      );
+    }
+    to += <usize>kc * step;
+  }
+}
+
+/** A vector's width of a panel, or the `left` rows that there are, one vector every `step` bytes. */
+function packStrip<Float>(left: i32, kc: i32, from: usize, across: usize, along: usize, to: usize, step: usize): void {
+  let k = 0;
+  if (left >= Lanes.count<Float>()) {
+    if (across == sizeof<Float>()) {
+      for (; k < kc; k++) {
+        v128.store(to, v128.load(from));
+        from += along;
+        to += step;
+      }
+    } else if (along == sizeof<Float>()) {
+      for (; k + Lanes.count<Float>() <= kc; k += Lanes.count<Float>()) {
+        transpose<Float>(from, across, to, step);
+        from += 16;
+        to += <usize>Lanes.count<Float>() * step;
+      }
+    }
+  }
+  for (; k < kc; k++) {
+    v128.store(to, gather<Float>(left, from, across));
+    from += along;
+    to += step;
+  }
+}
+
+/** A square block: what is a row in `from` becomes a column in `to`. */
+function transpose<Float>(from: usize, across: usize, to: usize, step: usize): void {
+  const r0 = v128.load(from);
+  const r1 = v128.load(from + across);
+  if (sizeof<Float>() == 8) {
+    v128.store(to, v128.shuffle<f64>(r0, r1, 0, 2));
+    v128.store(to + step, v128.shuffle<f64>(r0, r1, 1, 3));
+  } else {
+    const r2 = v128.load(from + 2 * across);
+    const r3 = v128.load(from + 3 * across);
+    const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    v128.store(to, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+    v128.store(to + step, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+    v128.store(to + 2 * step, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+    v128.store(to + 3 * step, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+  }
+}
+
+/** A vector from places `across` apart, the first `left` lanes at most, 0 in the others. */
+function gather<Float>(left: i32, from: usize, across: usize): v128 {
+  let v = Lanes.zero();
+  if (left > 0) v = v128.replace_lane<Float>(v, 0, load<Float>(from));
+  if (left > 1) v = v128.replace_lane<Float>(v, 1, load<Float>(from + across));
+  if (sizeof<Float>() == 4) {
+    if (left > 2) v = v128.replace_lane<Float>(v, 2, load<Float>(from + 2 * across));
+    if (left > 3) v = v128.replace_lane<Float>(v, 3, load<Float>(from + 3 * across));
+  }
+  return v;
+}
+
+/** c[N] = Σₖ x[k] · b[k, :] + beta · c, rows of b contiguous: four rows a turn, to load and store c less often. */
+function combineRows<Float>(N: i32, K: i32, x: usize, xStep: usize, b: usize, bRow: usize, c: usize, beta: i32): void {
+  let more = beta != 0;
+  let k = 0;
+  for (; k + 4 <= K; k += 4) {
+    const x0 = v128.load_splat<Float>(x);
+    const x1 = v128.load_splat<Float>(x + xStep);
+    const x2 = v128.load_splat<Float>(x + 2 * xStep);
+    const x3 = v128.load_splat<Float>(x + 3 * xStep);
+    for (let j = 0; j < N; j += Lanes.count<Float>()) {
+      const left = N - j;
+      const at = <usize>j * sizeof<Float>();
+      let s = more ? Lanes.load<Float>(c + at, left) : Lanes.zero();
+      s = v128.add<Float>(s, v128.mul<Float>(x0, Lanes.load<Float>(b + at, left)));
+      s = v128.add<Float>(s, v128.mul<Float>(x1, Lanes.load<Float>(b + at + bRow, left)));
+      s = v128.add<Float>(s, v128.mul<Float>(x2, Lanes.load<Float>(b + at + 2 * bRow, left)));
+      s = v128.add<Float>(s, v128.mul<Float>(x3, Lanes.load<Float>(b + at + 3 * bRow, left)));
+      Lanes.store<Float>(c + at, s, left);
+    }
+    more = true;
+    x += 4 * xStep;
+    b += 4 * bRow;
+  }
+  for (; k < K; k++) {
+    const factor = v128.load_splat<Float>(x);
+    for (let j = 0; j < N; j += Lanes.count<Float>()) {
+      const left = N - j;
+      const at = <usize>j * sizeof<Float>();
+      const s = more ? Lanes.load<Float>(c + at, left) : Lanes.zero();
+      const term = v128.mul<Float>(factor, Lanes.load<Float>(b + at, left));
+      Lanes.store<Float>(c + at, v128.add<Float>(s, term), left);
+    }
+    more = true;
+    x += xStep;
+    b += bRow;
+  }
+}
+
+/** c[i] = Σₖ x[k] · b[i, k] + beta · c[i], a vector of neighbouring i at a time, so that the sums stay in order. */
+function dotRows<Float>(
+  N: i32,
+  K: i32,
+  x: usize,
+  xStep: usize,
+  b: usize,
+  bRow: usize,
+  bCol: usize,
+  c: usize,
+  beta: i32,
+  ws: usize,
+): void {
+  for (let i = 0; i < N; i += Lanes.count<Float>()) {
+    let s = beta ? Lanes.load<Float>(c, N - i) : Lanes.zero();
+    let factor = x;
+    for (let k = 0; k < K; k += KC) {
+      const kc = min(K - k, KC);
+      packStrip<Float>(N - i, kc, b + <usize>k * bCol, bRow, bCol, ws, 16);
+      for (let at = ws, end = ws + ((<usize>kc) << 4); at != end; at += 16) {
+        s = v128.add<Float>(s, v128.mul<Float>(v128.load_splat<Float>(factor), v128.load(at)));
+        factor += xStep;
+      }
+    }
+    Lanes.store<Float>(c, s, N - i);
+    b += <usize>Lanes.count<Float>() * bRow;
+    c += 16;
+  }
+}
+
+/** A stride in bytes; negative ones wrap, as addresses do. */
+function bytes<Float>(stride: i32): usize {
+  return <usize>stride * sizeof<Float>();
+}

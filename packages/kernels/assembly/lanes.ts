@@ -1,0 +1,81 @@
+// A vector has four float32 or two float64 lanes. Rows start and end anywhere: their last vector may be a partial one.
+
+export class Lanes {
+  @inline static count<Float>(): i32 {
+    return 16 / <i32>sizeof<Float>();
+  }
+
+  @inline static zero(): v128 {
+    return i32x4.splat(0);
+  }
+
+  /** `value` where `where` has ones, and 0 elsewhere, even if a NaN is there. */
+  @inline static select(value: v128, where: v128): v128 {
+    return v128.and(value, where);
+  }
+
+  /** The first `left` lanes from memory, 0 in the others; touches nothing behind them. */
+  @inline static load<Float>(from: usize, left: i32): v128 {
+    return left >= Lanes.count<Float>() ? v128.load(from) : loadPart<Float>(from, left);
+  }
+
+  /** Writes the first `left` lanes. */
+  @inline static store<Float>(to: usize, value: v128, left: i32): void {
+    if (left >= Lanes.count<Float>()) v128.store(to, value);
+    else storePart<Float>(to, value, left);
+  }
+
+  /** Ones in those of the first `left` lanes whose byte of the mask is not 0; mask 0 means no mask. */
+  @inline static counted<Float>(mask: usize, left: i32): v128 {
+    if (left < Lanes.count<Float>()) return countedPart<Float>(mask, left);
+    return mask == 0 ? i32x4.splat(-1) : maskLanes<Float>(sizeof<Float>() == 4 ? load<u32>(mask) : load<u16>(mask));
+  }
+
+  /** Two float64; of four float32 lanes, 0 and 2, 1 and 3 are added. */
+  @inline static pair<Float>(value: v128): v128 {
+    if (sizeof<Float>() == 8) return value;
+    const high = i8x16.shuffle(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    return f64x2.add(f64x2.promote_low_f32x4(value), f64x2.promote_low_f32x4(high));
+  }
+
+  @inline static sum<Float>(value: v128): f64 {
+    const pair = Lanes.pair<Float>(value);
+    return f64x2.extract_lane(pair, 0) + f64x2.extract_lane(pair, 1);
+  }
+
+  @inline static max<Float>(value: v128): Float {
+    let m = max<Float>(v128.extract_lane<Float>(value, 0), v128.extract_lane<Float>(value, 1));
+    if (sizeof<Float>() == 4) {
+      m = max<Float>(m, max<Float>(v128.extract_lane<Float>(value, 2), v128.extract_lane<Float>(value, 3)));
+    }
+    return m;
+  }
+}
+
+function loadPart<Float>(from: usize, left: i32): v128 {
+  if (left <= 0) return Lanes.zero();
+  if (sizeof<Float>() == 8) return v128.load64_zero(from);
+  if (left == 1) return v128.load32_zero(from);
+  const two = v128.load64_zero(from);
+  return left == 2 ? two : v128.load32_lane(from, two, 2, 8);
+}
+
+function storePart<Float>(to: usize, value: v128, left: i32): void {
+  if (left <= 0) return;
+  if (sizeof<Float>() == 8) return v128.store64_lane(to, value, 0);
+  if (left == 1) return v128.store32_lane(to, value, 0);
+  v128.store64_lane(to, value, 0);
+  if (left == 3) v128.store32_lane(to, value, 2, 8);
+}
+
+function countedPart<Float>(mask: usize, left: i32): v128 {
+  let bytes: u32 = 0;
+  for (let i = left - 1; i >= 0; i--) bytes = (bytes << 8) | (mask == 0 ? 1 : load<u8>(mask + <usize>i));
+  return maskLanes<Float>(bytes);
+}
+
+function maskLanes<Float>(bytes: u32): v128 {
+  const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(i32x4.splat(bytes)));
+  if (sizeof<Float>() == 4) return i32x4.gt_s(lanes, Lanes.zero());
+  return i64x2.gt_s(i64x2.extend_low_i32x4_u(lanes), Lanes.zero());
+}

@@ -1,0 +1,71 @@
+import { sizeOf } from "./array.ts";
+import type { Beta } from "./elementwise.ts";
+import { formFor, formsOf, type Forms } from "./forms.ts";
+import { memory } from "./memory.ts";
+import { begin, end, input, output } from "./staging.ts";
+import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
+
+const forms: Forms = /* @__PURE__ */ formsOf("gemmBatch");
+
+/** A·B for matrices in the last two axes, either read transposed. The axes before them are equal: a batch. */
+export function matmul(a: NdArray, transposeA: boolean, b: NdArray, transposeB: boolean): NdArray {
+  const out = empty([...a.shape.slice(0, -2), rowsOf(a, transposeA), rowsOf(b, !transposeB)], a.dtype);
+  matmulInto(out, 0, a, transposeA, b, transposeB);
+  return out;
+}
+
+/** into = A·B + beta·into. */
+export function matmulInto(
+  into: NdArray,
+  beta: Beta,
+  a: NdArray,
+  transposeA: boolean,
+  b: NdArray,
+  transposeB: boolean,
+): void {
+  const [m, n, k] = [rowsOf(a, transposeA), rowsOf(b, !transposeB), rowsOf(a, !transposeA)];
+  const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
+  const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
+  const count = sizeOf(a.shape.slice(0, -2));
+  const wasm = formFor(forms, into.dtype);
+  if (!wasm) {
+    gemmTwin(count, m, n, k, a, aRow, aColumn, b, bRow, bColumn, into, beta);
+    return;
+  }
+  begin();
+  const [pa, pb, pc] = [input(a.storage), input(b.storage), output(into.storage, beta === 1)];
+  wasm(count, m, n, k, pa, m * k, aRow, aColumn, pb, k * n, bRow, bColumn, pc, m * n, n, beta, memory().workspace);
+  end();
+}
+
+/** C = A·B + beta·C by the definition. */
+function gemmTwin(
+  count: number,
+  m: number,
+  n: number,
+  k: number,
+  a: NdArray,
+  aRow: number,
+  aColumn: number,
+  b: NdArray,
+  bRow: number,
+  bColumn: number,
+  into: NdArray,
+  beta: Beta,
+): void {
+  const [A, B, C] = [heapOf(a.storage), heapOf(b.storage), heapOf(into.storage)];
+  for (let item = 0; item < count; item++) {
+    const p = offsetOf(a.storage) + item * m * k;
+    const q = offsetOf(b.storage) + item * k * n;
+    const c = offsetOf(into.storage) + item * m * n;
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = beta ? C[c + i * n + j]! : 0;
+        for (let l = 0; l < k; l++) total += A[p + i * aRow + l * aColumn]! * B[q + l * bRow + j * bColumn]!;
+        C[c + i * n + j] = total;
+      }
+    }
+  }
+}
+
+const rowsOf = (x: NdArray, transposed: boolean): number => x.shape[x.shape.length - (transposed ? 1 : 2)]!;

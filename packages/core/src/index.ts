@@ -1,0 +1,14 @@
+export { checkNumerics, nameScope, noGrad, observe, type Observer } from "./context.ts";
+export * from "./create.ts";
+export { defineFused, defineList, defineOp } from "./define.ts";
+export type { FusedSpec, KeptListOf, KeptOf, ListSpec, Op, PullAtInto, PullInto, Spec } from "./define.ts";
+export * from "./differentiate.ts";
+export type { Accumulator, Node } from "./graph.ts";
+export type { Random } from "./random.ts";
+export { keep, step } from "./step.ts";
+export { add, align, broadcastShapes, broadcastTo, sumTo } from "./structural.ts";
+export { isTensor, Tensor, version } from "./tensor.ts";
+export { flattenTree, mapTree, type Tree } from "./tree.ts";
+export { DTypeError, GradError, GradusError, IndexError, MemoryError, ShapeError, ValueError } from "@gradus/kernels";
+export { memoryStats, type MemoryStats } from "@gradus/kernels";
+export type { DType, NdArray, Nested, Shape, TypedArray } from "@gradus/kernels";

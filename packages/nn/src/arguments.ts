@@ -1,0 +1,65 @@
+import { asTensor, DTypeError, IndexError, isTensor, ShapeError, ValueError } from "@gradus/core";
+import type { Shape, Tensor, TensorLike } from "@gradus/core";
+
+/**
+ * A tensor and the shape it should have, as an error shows it: a letter stands for one length throughout, "3H" for three
+ * times H's, and "..." in front for any axes.
+ */
+export type Wanted = readonly [x: Tensor, shape: readonly string[]];
+
+/** Refuses all but floats of one dtype whose shapes fit together; returns what the letters stand for. */
+export function checkShapes<L extends string>(
+  op: string,
+  wanted: Readonly<Record<string, Wanted>>,
+): Readonly<Record<L, number>> {
+  const lengths: Record<string, number> = {};
+  const got = Object.fromEntries(Object.entries(wanted).map(([name, [x]]) => [name, x]));
+  const [first] = Object.values(wanted)[0]!;
+  for (const [name, [x, shape]] of Object.entries(wanted)) {
+    if (!isTensor(x)) throw new ValueError(op, `${name} is not a tensor`, { [name]: x }, "a tensor");
+    if (x.dtype !== first.dtype || (x.dtype !== "float32" && x.dtype !== "float64")) {
+      throw new DTypeError(op, `${name} has the wrong dtype`, got, "floats of one dtype");
+    }
+    const axes = shape[0] === "..." ? shape.slice(1) : shape;
+    const leading = x.shape.length - axes.length;
+    const fits = axes.every((axis, i) => {
+      const [, times, letter] = /^(\d*)(.*)$/.exec(axis)!;
+      lengths[letter!] ??= x.shape[leading + i]! / Number(times || 1);
+      return x.shape[leading + i] === lengths[letter!]! * Number(times || 1);
+    });
+    if (fits && (leading === 0 || (leading > 0 && axes !== shape))) continue;
+    const shown = Object.entries(wanted).map(([other, [, axes]]) => `${other} [${axes.join(",")}]`);
+    throw new ShapeError(op, `${name} does not fit`, got, shown.join(", "));
+  }
+  return lengths as Record<L, number>;
+}
+
+/** The lengths of a batch's rows: whole numbers from 0 to `most`, one a row. */
+export function lengthsOf(op: string, lengths: TensorLike, rows: number, most: number): number[] {
+  const given = asTensor(op, "lengths", lengths, "int32");
+  if (given.shape.length !== 1 || given.shape[0] !== rows) {
+    throw new ShapeError(op, "not one length for each row", { lengths: given }, `lengths [${rows}]`);
+  }
+  const values = [...given.data];
+  const i = values.findIndex((length) => length < 0 || length > most);
+  if (i < 0) return values;
+  throw new IndexError(op, "no such length", { [`lengths[${i}]`]: values[i] }, `0 to ${most}`);
+}
+
+/** Refuses sizes that are not whole numbers from 1. */
+export function checkSizes(op: string, sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (Number.isSafeInteger(size) && size >= 1) continue;
+    throw new ShapeError(op, "no such size", { [name]: size }, "a whole number from 1");
+  }
+}
+
+/** Refuses lengths that are not whole numbers from 0. */
+export function checkShape(op: string, shape: Shape): void {
+  if (Array.isArray(shape) && shape.every((length) => Number.isSafeInteger(length) && length >= 0)) return;
+  throw new ShapeError(op, "not a shape", { shape }, "whole numbers from 0");
+}
+
+export const sizeOf = (shape: Shape): number => shape.reduce((size, length) => size * length, 1);
+
+export const isSame = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, axis) => n === b[axis]);

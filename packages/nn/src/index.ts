@@ -1,0 +1,10 @@
+export * from "./adam.ts";
+export * from "./clipByGlobalNorm.ts";
+export * from "./embedding.ts";
+export * from "./gru.ts";
+export { glorotUniform, uniform, type RandomOptions } from "./initialise.ts";
+export * from "./linear.ts";
+export * from "./loadParams.ts";
+export * from "./luongAttention.ts";
+export * from "./random.ts";
+export * from "./safetensors.ts";

@@ -1,0 +1,92 @@
+import { asTensor, isTensor, ShapeError, tensor, ValueError, type Tensor, type TensorLike } from "@gradus/core";
+import { cast, matmul, reshape, softmax } from "@gradus/ops";
+import { checkShapes, checkSizes, lengthsOf } from "./arguments.ts";
+import { glorotUniform, type RandomOptions } from "./initialise.ts";
+import { takeRows } from "./rows.ts";
+
+/** The matrix between query and memory: weight [Hq, Hm]. */
+export type LuongAttentionParams = { readonly weight: Tensor };
+
+/**
+ * Parameters of `luongAttention`: weight [Hq, Hm], by `glorotUniform`.
+ * @throws ShapeError for sizes that are no whole numbers from 1.
+ * @example
+ * const random = createRandom(1);
+ * console.log(createLuongAttention({ querySize: 2, memorySize: 3, random }).weight.shape); // => [ 2, 3 ]
+ */
+export function createLuongAttention({
+  querySize,
+  memorySize,
+  ...options
+}: RandomOptions & { readonly querySize: number; readonly memorySize: number }): LuongAttentionParams {
+  checkSizes("createLuongAttention", { querySize, memorySize });
+  return { weight: glorotUniform([querySize, memorySize], options) };
+}
+
+export interface LuongAttentionOptions {
+  /** How many places of each row's memory count, [B]. Default: S. */
+  readonly lengths?: TensorLike;
+  /** Instead: the places that count, [B, S] or [B, T, S]: true, or anything but 0. */
+  readonly mask?: TensorLike;
+}
+
+/**
+ * weights = softmax over S of q·W·mᵀ, context = weights·m, for queries q [B, T, Hq], memory m [B, S, Hm] and weight W
+ * [Hq, Hm]: context [B, T, Hm], weights [B, T, S]. A place that counts for no query is not read and weighs 0; where none
+ * counts, the context is 0.
+ * @throws ShapeError for shapes that do not fit, DTypeError for mixed dtypes, IndexError for a length outside 0 to S,
+ * ValueError for both lengths and a mask.
+ * @source Luong, Pham & Manning 2015, Effective approaches to attention-based neural machine translation: "general"
+ * @example
+ * const params = { weight: tensor([[1]]) };
+ * const { context } = luongAttention(params, tensor([[[0]]]), tensor([[[1], [3], [NaN]]]), { lengths: [2] });
+ * console.log(context); // => float32[1,1,1] [[[2]]]
+ */
+export function luongAttention(
+  { weight }: LuongAttentionParams,
+  query: Tensor,
+  memory: Tensor,
+  options: LuongAttentionOptions = {},
+): { readonly context: Tensor; readonly weights: Tensor } {
+  const { B, T, S, Hm } = checkShapes<"B" | "T" | "S" | "Hm">("luongAttention", {
+    query: [query, ["B", "T", "Hq"]],
+    memory: [memory, ["B", "S", "Hm"]],
+    weight: [weight, ["Hq", "Hm"]],
+  });
+  const mask = maskOf(options, B, T, S);
+  const read = mask ? withoutMasked(memory, mask, [B * S, Hm]) : memory;
+  const scores = matmul(matmul(query, weight), read, { transposeB: true });
+  const weights = softmax(scores, mask ? { mask } : {});
+  return { context: matmul(weights, read), weights };
+}
+
+/** What counts, as bool [B, 1 or T, S]; null for all. */
+function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, S: number): Tensor | null {
+  const op = "luongAttention";
+  if (lengths !== undefined && mask !== undefined) {
+    throw new ValueError(op, "both lengths and a mask", { lengths, mask }, "one of them");
+  }
+  if (lengths !== undefined) {
+    const counted = new Uint8Array(B * S);
+    lengthsOf(op, lengths, B, S).forEach((length, b) => counted.fill(1, b * S, b * S + length));
+    return tensor(counted, { shape: [B, 1, S], dtype: "bool" });
+  }
+  if (mask === undefined) return null;
+  const given = isTensor(mask) ? cast(mask, "bool") : asTensor(op, "mask", mask, "bool");
+  const shape = given.shape.length === 2 ? [given.shape[0]!, 1, given.shape[1]!] : given.shape;
+  const fits = shape.length === 3 && shape[0] === B && (shape[1] === 1 || shape[1] === T) && shape[2] === S;
+  if (fits) return reshape(given, shape);
+  throw new ShapeError(op, "the mask does not fit", { mask: given }, `[${B},${S}] or [${B},${T},${S}]`);
+}
+
+/** The memory with zeros at the places that count for no query: 0 times what stands there would be NaN, if that is. */
+function withoutMasked(memory: Tensor, mask: Tensor, [places, width]: readonly [number, number]): Tensor {
+  const [, queries, length] = mask.shape as readonly [number, number, number];
+  const counted = mask.data;
+  const numbers = new Int32Array(places).fill(-1);
+  for (let i = 0; i < places; i++) {
+    const row = Math.floor(i / length) * queries * length + (i % length);
+    for (let t = 0; t < queries; t++) if (counted[row + t * length]) numbers[i] = i;
+  }
+  return takeRows(reshape(memory, [places, width]), numbers, memory.shape.slice(0, 2));
+}

@@ -50,29 +50,21 @@ export function part(lexicon: Lexicon, which: "training" | "held out"): Lexicon 
 }
 
 /** Symbols by id, after those that are reserved: padding, and where phones begin and end. */
-export class Vocabulary {
-  readonly symbols: readonly string[];
-  readonly reserved: number;
-  constructor(symbols: Iterable<string>, reserved: number) {
-    this.symbols = [...new Set(symbols)].sort();
-    this.reserved = reserved;
-  }
-  encode(symbols: Iterable<string>): number[] {
-    return [...symbols].map((symbol) => {
-      const i = this.symbols.indexOf(symbol);
-      if (i >= 0) return i + this.reserved;
-      throw new ValueError("g2p", `unknown symbol "${symbol}"`, {}, `one of ${this.symbols.join(" ")}`);
+export function vocabulary(given: Iterable<string>, reserved: number) {
+  const symbols = [...new Set(given)].sort();
+  const encode = (word: Iterable<string>): number[] =>
+    [...word].map((symbol) => {
+      const i = symbols.indexOf(symbol);
+      if (i >= 0) return i + reserved;
+      throw new ValueError("g2p", `unknown symbol "${symbol}"`, {}, `one of ${symbols.join(" ")}`);
     });
-  }
-  decode(ids: readonly number[]): string {
-    return ids.map((id) => this.symbols[id - this.reserved] ?? "?").join(" ");
-  }
+  const decode = (ids: readonly number[]): string => ids.map((id) => symbols[id - reserved] ?? "?").join(" ");
+  return { symbols, encode, decode };
 }
-
-export type Vocabularies = Readonly<Record<"letters" | "phones", Vocabulary>>;
+export type Vocabularies = Readonly<Record<"letters" | "phones", ReturnType<typeof vocabulary>>>;
 export const vocabularies = (letters: Iterable<string>, phones: Iterable<string>): Vocabularies => ({
-  letters: new Vocabulary(letters, 1),
-  phones: new Vocabulary(phones, 3),
+  letters: vocabulary(letters, 1),
+  phones: vocabulary(phones, 3),
 });
 
 export function toWords(words: readonly string[], { letters }: Vocabularies): Words {

@@ -1,5 +1,5 @@
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { sync as writeFileAtomic } from "write-file-atomic";
 import { ValueError } from "@gradus/core";
 import { createRandom, decodeSafetensors, encodeSafetensors, loadParams } from "@gradus/nn";
 import { part, readLexicon, toWords, vocabularies, type Lexicon, type Vocabularies } from "./data.ts";
@@ -11,7 +11,15 @@ type Model = Vocabularies & { readonly sizes: Sizes; readonly params: Params };
 /** Writes beside the file, syncs and renames: whatever happens, the file is the old model or the new one, whole. */
 function save(file: string, { params, sizes, letters, phones }: Model): void {
   const g2p = JSON.stringify({ sizes, letters: letters.symbols, phones: phones.symbols });
-  writeFileAtomic(file, Buffer.from(encodeSafetensors(params, { g2p })));
+  const temporary = `${file}.tmp`;
+  try {
+    writeFileSync(temporary, encodeSafetensors(params, { g2p }), { flush: true });
+    renameSync(temporary, file);
+  } catch (error) {
+    throw new ValueError("g2p", `cannot save to ${file} (${String(error)})`);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
   console.log(`saved to ${file}`);
 }
 

@@ -21,8 +21,7 @@ const line = {
 export async function train(start: Params, data: Lexicon, ids: Vocabularies, steps: number, random: Random) {
   const source = batches(data, ids, 64, random);
   const optimizer = adam({ learningRate: LEARNING_RATE });
-  let [params, state] = [start, optimizer.init(start)];
-  let average = 0;
+  let [params, state, average] = [start, optimizer.init(start), 0];
   const bar = new SingleBar({
     ...line,
     format: "training   {bar} {value}/{total} · loss {loss} · {eta_formatted} left",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { createRandom } from "@gradus/nn";
-import { batches, part, readLexicon, toWords, Vocabulary, vocabularies, type Lexicon } from "../src/data.ts";
+import { batches, part, readLexicon, toWords, vocabularies, vocabulary, type Lexicon } from "../src/data.ts";
 import { END, START } from "../src/model.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "g2p-"));
@@ -106,7 +106,7 @@ describe("batches", () => {
 
 test("a vocabulary names what it does not know, and an empty word is refused", () => {
   const ids = vocabularies("ab", ["AH"]);
-  expect(new Vocabulary("ba", 1).encode("ab")).toEqual([1, 2]);
+  expect(vocabulary("ba", 1).encode("ab")).toEqual([1, 2]);
   expect(() => toWords(["aé"], ids)).toThrow('g2p: unknown symbol "é"; want one of a b');
   expect(() => toWords(["a", ""], ids)).toThrow("g2p: an empty word; want letters");
 });

@@ -32,12 +32,8 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   checkShape("broadcastTo", shape);
   if (sameShape(x.shape, shape)) return x;
   if (!broadcasts(x.shape, shape)) {
-    throw new ShapeError(
-      "broadcastTo",
-      "x does not broadcast",
-      { x, shape },
-      "each axis of x, from the last, of length 1 or as in shape",
-    );
+    const want = "each axis of x, from the last, of length 1 or as in shape";
+    throw new ShapeError("broadcastTo", "x does not broadcast", { x, shape }, want);
   }
   return broadcastOp({ x }, { shape: [...shape] });
 }
@@ -60,12 +56,8 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   checkNumbers("sumTo", { x });
   if (sameShape(x.shape, shape)) return x;
   if (!broadcasts(shape, x.shape)) {
-    throw new ShapeError(
-      "sumTo",
-      "the shape does not broadcast to x's",
-      { x, shape },
-      "each axis, from the last, of length 1 or as in x",
-    );
+    const want = "each axis, from the last, of length 1 or as in x";
+    throw new ShapeError("sumTo", "the shape does not broadcast to x's", { x, shape }, want);
   }
   return sumToOp({ x }, { shape: [...shape] });
 }

@@ -86,12 +86,9 @@ export function isTensor(value: unknown): value is Tensor {
   const tag = typeof value === "object" && value !== null ? (value as Partial<Tensor>).tag : undefined;
   if (tag === ownTag) return true;
   if (tag?.library !== "gradus") return false;
-  throw new ValueError(
-    "tensor",
-    "two copies of @gradus/core are loaded, and this tensor comes from the other one",
-    { "this copy's version": version, "the other's": tag.version },
-    "one copy: see `npm ls @gradus/core`, and deduplicate",
-  );
+  const problem = "two copies of @gradus/core are loaded, and this tensor comes from the other one";
+  const got = { "this copy's version": version, "the other's": tag.version };
+  throw new ValueError("tensor", problem, got, "one copy: see `npm ls @gradus/core`, and deduplicate");
 }
 
 /** Throws if `x` is no tensor, or if the step that made it has ended. */

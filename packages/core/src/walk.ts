@@ -86,12 +86,8 @@ function pullBack(
 ): void {
   const { form, attrs, kept } = rule;
   if (!kept) {
-    throw new GradError(
-      "grad",
-      `the graph of "${node.op}" (node ${node.id}) was used up by valueAndGrad`,
-      {},
-      "a new forward pass",
-    );
+    const problem = `the graph of "${node.op}" (node ${node.id}) was used up by valueAndGrad`;
+    throw new GradError("grad", problem, {}, "a new forward pass");
   }
   const scope = !createGraph && slots.scope.linear ? openScope("rule", true) : null;
   try {
@@ -188,12 +184,8 @@ class Slots {
     checkAlive(op, "gradient", value);
     if (!k.sameShape(value.shape, node.shape) || value.dtype !== node.dtype) {
       const want = `${node.dtype}[${node.shape.join(",")}], as the input`;
-      throw new GradError(
-        op,
-        `its rule returned a gradient that does not fit "${node.name || node.op}"`,
-        { gradient: value },
-        want,
-      );
+      const problem = `its rule returned a gradient that does not fit "${node.name || node.op}"`;
+      throw new GradError(op, problem, { gradient: value }, want);
     }
     const slot = this.#slots.get(node);
     if (this.#createGraph) {

@@ -280,7 +280,7 @@ describe("promises", () => {
 
   it("are refused whatever they are: anything with then()", () => {
     let asked = 0;
-    const object = (then: unknown): object => ({ then }); // oxlint-disable-line unicorn/no-thenable
+    const object = (then: unknown): object => ({ then }); // oxlint-disable-line unicorn/no-thenable -- such objects are what is refused
     const message = "noGrad: the function returned a promise; want a synchronous function";
     expectError(() => noGrad(() => object(() => void asked++)), ValueError, message);
     expect(asked).toBe(1);

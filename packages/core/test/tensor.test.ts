@@ -178,7 +178,7 @@ describe("creation refuses", () => {
   it.each([
     [[1, "2"], "values[1] 2"],
     [[[1], [null]], "values[1][0] null"],
-    [[1, , 3], "values[1] undefined"], // oxlint-disable-line no-sparse-arrays
+    [[1, , 3], "values[1] undefined"], // oxlint-disable-line no-sparse-arrays -- the hole is what is refused
     [undefined, "values undefined"],
     [{}, "values Object"],
     [[1n], "values[0] 1"],

@@ -9,7 +9,7 @@ const assembly = new URL("../assembly/", import.meta.url);
 const target = new URL("../src/module.generated.ts", import.meta.url);
 const types = { Float: ["f32", "f64"], Bits: ["u8", "u32", "u64"] };
 // Warning 235 says that a generic function is not exported.
-const flags = `-O3 --noAssert --runtime stub --enable simd --enable bulk-memory --disableWarning 235
+const flags = `-O3 --shrinkLevel 1 --noAssert --runtime stub --enable simd --enable bulk-memory --disableWarning 235
   --importMemory --noExportMemory --zeroFilledMemory --initialMemory 1 --maximumMemory 65536`.split(/\s+/);
 
 const sources = Object.fromEntries(

@@ -5,6 +5,7 @@
  * All functions that these files export become exports of the module, a generic one once per type: `add<Float>` as
  * `add_f32` and `add_f64`, `copyStrided<Bits>` as `copyStrided_u8`, `_u32`, `_u64`. See scripts/build.mjs.
  */
+export * from "./crossEntropy";
 export * from "./elementwise";
 export * from "./gemm";
 export * from "./layout";

@@ -237,12 +237,12 @@ function rowwise(forms: Forms, x: NdArray, mask: NdArray | null, shape: Shape, t
   const width = shape.length === x.shape.length ? n : 1;
   const wasm = formFor(forms, x.dtype);
   if (wasm) {
-    const operands: Rows[] = [
+    const operands: (Rows | null)[] = [
       { storage: x.storage, width: n, use: "read" },
+      mask && { storage: mask.storage, width: n, use: "read" },
       { storage: out.storage, width, use: "write" },
     ];
-    if (mask) operands.push({ storage: mask.storage, width: n, use: "read" });
-    byRows(rows, operands, (count, [a, b, m]) => wasm(count, n, a!, m ?? 0, b!));
+    byRows(rows, operands, (count, at) => wasm(count, n, ...at));
     return out;
   }
   const [X, T, M] = [heapOf(x.storage), heapOf(out.storage), mask && heapOf(mask.storage)];
@@ -301,14 +301,9 @@ function rowGrad(
   const widthOf = (x: NdArray): number => (x.shape.length === into.shape.length ? n : 1);
   const wasm = formFor(forms, into.dtype);
   if (wasm) {
-    const operands: Rows[] = xs.flatMap((x) =>
-      x ? [{ storage: x.storage, width: widthOf(x), use: "read" as const }] : [],
-    );
+    const operands: (Rows | null)[] = xs.map((x) => x && { storage: x.storage, width: widthOf(x), use: "read" });
     operands.push({ storage: into.storage, width: n, use: beta ? "add" : "write" });
-    byRows(rows, operands, (count, at) => {
-      let next = 0;
-      wasm(count, n, ...xs.map((x) => (x ? at[next++]! : 0)), at[next]!, beta);
-    });
+    byRows(rows, operands, (count, at) => wasm(count, n, ...at, beta));
     return;
   }
   const heaps = xs.map((x) => x && heapOf(x.storage));

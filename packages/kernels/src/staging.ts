@@ -109,18 +109,21 @@ const CACHE = 1 << 17; // bytes of one block of rows, all operands together
 
 /**
  * Runs a row-wise kernel: once inside a step, where everything has a pointer or is given one, otherwise in blocks. `call`
- * gets the number of rows and one address for each operand.
+ * gets the number of rows and one address for each operand: 0 for null.
  */
 export function byRows(
   rows: number,
-  operands: readonly Rows[],
+  operands: readonly (Rows | null)[],
   call: (rows: number, at: readonly number[]) => void,
 ): void {
-  if (!currentScope()?.linear) inBlocks(rows, operands, call);
-  else {
-    const at = operands.map(({ storage, use }) => (use === "read" ? input(storage) : output(storage, use === "add")));
-    call(rows, at);
-  }
+  if (!currentScope()?.linear) return inBlocks(rows, operands, call);
+  const addressOf = ({ storage, use }: Rows): number => {
+    return use === "read" ? input(storage) : output(storage, use === "add");
+  };
+  call(
+    rows,
+    operands.map((operand) => (operand ? addressOf(operand) : 0)),
+  );
 }
 
 /**
@@ -129,10 +132,10 @@ export function byRows(
  */
 export function inBlocks(
   rows: number,
-  operands: readonly Rows[],
+  operands: readonly (Rows | null)[],
   call: (rows: number, at: readonly number[]) => void,
 ): void {
-  const rowBytes = operands.map(({ storage, width }) => width * bytesOf[storage.dtype]);
+  const rowBytes = operands.map((operand) => (operand ? operand.width * bytesOf[operand.storage.dtype] : 0));
   const fitting = Math.floor(
     CACHE /
       Math.max(
@@ -142,18 +145,21 @@ export function inBlocks(
   );
   const block = Math.min(rows, fitting >= 64 ? fitting & ~63 : Math.max(1, fitting)); // 64 rows: whole vectors
   begin();
-  for (const { storage } of operands) alive(storage);
-  const staged = operands.map(({ storage }, i) => (storage.pointer > 0 ? 0 : reserve(block * rowBytes[i]!)));
+  for (const operand of operands) if (operand) alive(operand.storage);
+  const staged = operands.map((operand, i) =>
+    operand && operand.storage.pointer === 0 ? { ...operand, at: reserve(block * rowBytes[i]!) } : null,
+  );
   for (let row = 0; row < rows; row += block) {
     const count = Math.min(block, rows - row);
-    const at = operands.map(({ storage, width, use }, i) => {
-      if (staged[i] === 0) return storage.pointer + row * rowBytes[i]!;
-      if (use !== "write") copyIn(storage, row * width, count * width, staged[i]!);
-      return staged[i]!;
+    const at = operands.map((operand, i) => {
+      const copy = staged[i];
+      if (!copy) return operand ? operand.storage.pointer + row * rowBytes[i]! : 0;
+      if (copy.use !== "write") copyIn(copy.storage, row * copy.width, count * copy.width, copy.at);
+      return copy.at;
     });
     call(count, at);
-    operands.forEach(({ storage, width, use }, i) => {
-      if (staged[i] !== 0 && use !== "read") copyBack(storage, row * width, count * width, staged[i]!);
-    });
+    for (const copy of staged) {
+      if (copy && copy.use !== "read") copyBack(copy.storage, row * copy.width, count * copy.width, copy.at);
+    }
   }
 }

@@ -46,6 +46,7 @@ export * from "./silu.ts";
 export * from "./sin.ts";
 export * from "./slice.ts";
 export * from "./softmax.ts";
+export * from "./softmaxCrossEntropy.ts";
 export * from "./softplus.ts";
 export * from "./split.ts";
 export * from "./sqrt.ts";

@@ -1238,6 +1238,98 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
     ],
     errors: [noAxis("softmax"), noFloat("softmax"), misfit("softmax")],
   },
+  softmaxCrossEntropy: {
+    samples: [
+      [{ shape: [2, 3] }, [2, 0]],
+      [{ shape: [2, 3] }, { shape: [2, 3] }],
+      [{ shape: [5] }, 4],
+      [
+        { shape: [2, 3, 4] },
+        [
+          [3, 0, 1],
+          [2, 2, 0],
+        ],
+        { labelSmoothing: 0.2 },
+      ],
+      [
+        { shape: [2, 2, 3] },
+        { shape: [2, 2, 3], domain: "positive" },
+        { labelSmoothing: 0.1, zLoss: 0.3, mask: [[[1], [0]]] },
+      ],
+      [{ shape: [3, 4] }, [1, -100, 3], { mask: [[true], [false], [true]], zLoss: 0.5 }],
+      [
+        { shape: [3, 4] },
+        [1, 9, 2],
+        {
+          mask: [
+            [0, 1, 1, 0],
+            [0, 0, 0, 0],
+            [1, 1, 1, 1],
+          ],
+          labelSmoothing: 0.3,
+        },
+      ],
+      [{ shape: [2, 4] }, { shape: [2, 4] }, { mask: [true, true, false, true], labelSmoothing: 0.3, zLoss: 0.2 }],
+      [{ shape: [4, 1] }, [0, 0, 0, 0], { zLoss: 0.5 }],
+      [{ shape: [0, 3] }, new Int32Array(0)],
+    ],
+    errors: [
+      {
+        args: [int32(2, 3), [0, 1]],
+        error: DTypeError,
+        message: "softmaxCrossEntropy: floats only; got logits int32[2,3]; want float32 or float64",
+      },
+      {
+        args: [float32(2, 0), [0, 0]],
+        error: ShapeError,
+        message: "softmaxCrossEntropy: no classes; got logits float32[2,0]; want [..., V] with V of 1 or more",
+      },
+      {
+        args: [float32(2, 3), [0, 1, 2]],
+        error: ShapeError,
+        message:
+          "softmaxCrossEntropy: labels do not fit logits; got labels float64[3], logits float32[2,3]; want labels [2] or distributions [2,3]",
+      },
+      {
+        args: [float32(2, 3), float64(2, 3)],
+        error: DTypeError,
+        message:
+          "softmaxCrossEntropy: distributions of another dtype than the logits; got labels float64[2,3], logits float32[2,3]; want float32",
+      },
+      {
+        args: [float32(2, 3), [0, 3]],
+        error: IndexError,
+        message: "softmaxCrossEntropy: index out of range; got labels[1] 3, labels int32[2]; want 0 to 2",
+      },
+      {
+        args: [float32(2, 3), [0, 1.5]],
+        error: ValueError,
+        message: "softmaxCrossEntropy: not a value of dtype int32; got labels[1] 1.5; want 32-bit integers",
+      },
+      {
+        args: [float32(2, 3), [0, 1], { mask: [true, false, true] }],
+        error: IndexError,
+        message:
+          "softmaxCrossEntropy: a label at a class that the mask leaves out; got labels[1] 1, mask bool[2,3]; want a class that counts",
+      },
+      {
+        args: [float32(2, 3), [0, 1], { mask: [1, 0] }],
+        error: ShapeError,
+        message:
+          "softmaxCrossEntropy: the mask does not broadcast to x; got mask bool[2], x float32[2,3]; want x's shape, or 1s in it",
+      },
+      {
+        args: [float32(2, 3), [0, 1], { labelSmoothing: 1 }],
+        error: ValueError,
+        message: "softmaxCrossEntropy: no such labelSmoothing; got labelSmoothing 1; want a number from 0 to below 1",
+      },
+      {
+        args: [float32(2, 3), [0, 1], { zLoss: NaN }],
+        error: ValueError,
+        message: "softmaxCrossEntropy: no such zLoss; got zLoss NaN; want a finite number from 0",
+      },
+    ],
+  },
   softplus: smooth("softplus", "any"),
   split: {
     samples: [

@@ -244,6 +244,15 @@ export const generated: { readonly [K in OpName]?: fc.Arbitrary<ArgumentsOf<K>> 
       return [{ shape }, step ? { axis, step, ...bounds } : { axis, ...bounds }];
     }),
   softmax: softmaxes,
+  softmaxCrossEntropy: shapes({ ...small, minRank: 1, minLength: 2 }).chain((shape) => {
+    const rows = shape.slice(0, -1);
+    const rates = fc.record({ labelSmoothing: fc.constantFrom(0, 0.2), zLoss: fc.constantFrom(0, 0.3) });
+    const sparse = fc.tuple(indicesOf(rows, shape.at(-1)!), rates, maskFor([...rows, 1]));
+    const soft = fc.tuple(fc.constant({ shape }), rates, maskFor(shape));
+    return fc.oneof(sparse, soft).map(([labels, rates, mask]): ArgumentsOf<"softmaxCrossEntropy"> => {
+      return [{ shape }, labels, mask ? { ...rates, mask } : rates];
+    });
+  }),
   softplus: unary("any"),
   split: along().chain(({ shape, axis }) =>
     fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 4 }).map((sizes): ArgumentsOf<"split"> => [

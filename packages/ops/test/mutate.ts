@@ -1,10 +1,12 @@
-import { stopGradient, type NdArray, type Node, type Tensor } from "@gradus/core";
+import { customGradient, stopGradient, type Accumulator, type NdArray, type Node, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { mul } from "@gradus/ops";
 
 type Rule = NonNullable<Node["rule"]>;
 type Form = Rule["form"];
 type PullInto = NonNullable<Form["pullInto"]>;
+type PullAll = NonNullable<Form["pullAll"]>;
+type Definition = NonNullable<Form["composed"]>;
 
 /**
  * A fault to put into one rule of a graph. The engine reads a rule from its node, so a fault can be put there from outside, into
@@ -34,15 +36,21 @@ export function faulty(
   };
 }
 
-/** The pull-back times a factor, in `vjp`, in `backward`, or in both. */
+/** The pull-back times a factor, in the rule on tensors (`vjp`, or a fused op's definition), in `backward`, or in both. */
 export function scaled(factor: number, paths: readonly ("vjp" | "backward")[] = ["vjp", "backward"]): Fault {
-  return ({ form }, input) => ({
-    form: {
-      ...form,
-      ...(paths.includes("vjp") && { pull: changedPull(form, input, (dx) => mul(dx, factor)) }),
-      ...(paths.includes("backward") && form.pullInto && { pullInto: changedPullInto(form.pullInto, input, factor) }),
-    },
-  });
+  return ({ form }, input) => {
+    const { pull, composed, pullInto, pullAll } = form;
+    const change: { -readonly [K in keyof Form]: Form[K] } = { ...form };
+    if (paths.includes("vjp")) {
+      if (pull) change.pull = changedPull(form, input, (dx) => mul(dx, factor));
+      if (composed) change.composed = changedDefinition(composed, input, factor);
+    }
+    if (paths.includes("backward")) {
+      if (pullInto) change.pullInto = changedPullInto(pullInto, input, factor);
+      if (pullAll) change.pullAll = changedPullAll(pullAll, input, factor);
+    }
+    return { form: change };
+  };
 }
 
 /** What comes out of `vjp` changed, for a rule without `backward`. */
@@ -82,12 +90,42 @@ function changedPullInto(pullInto: PullInto, input: number, factor: number): Pul
   return (kept, attrs) => {
     const pull = pullInto(kept, attrs);
     return (dy, i, into, beta) => {
-      if (i !== input) return pull(dy, i, into, beta);
-      const dx: NdArray = k.empty(into.shape, into.dtype);
-      pull(dy, i, dx, 0);
-      const wrong = k.mul(dx, k.fill(dx.shape, factor, dx.dtype));
-      if (beta === 1) k.addInto(into, wrong);
-      else k.copyInto(into, 0, wrong);
+      if (i !== input) pull(dy, i, into, beta);
+      else addScaled({ into, beta }, factor, (to) => pull(dy, i, to.into, to.beta));
     };
+  };
+}
+
+function changedPullAll(pullAll: PullAll, input: number, factor: number): PullAll {
+  return (kept, dy, to, attrs) => {
+    const own = to[input];
+    if (!own) return pullAll(kept, dy, to, attrs);
+    addScaled(own, factor, (spare) => {
+      const changed = to.map((accumulator, i) => (i === input ? spare : accumulator));
+      pullAll(kept, dy, changed, attrs);
+    });
+  };
+}
+
+/** Adds what `pull` adds to zeros, times the factor. */
+function addScaled({ into, beta }: Accumulator, factor: number, pull: (to: Accumulator) => void): void {
+  const dx: NdArray = k.empty(into.shape, into.dtype);
+  pull({ into: dx, beta: 0 });
+  const wrong = k.mul(dx, k.fill(dx.shape, factor, dx.dtype));
+  if (beta === 1) k.addInto(into, wrong);
+  else k.copyInto(into, 0, wrong);
+}
+
+/** The same values; of what is pulled back to one input, the factor times as much. */
+function changedDefinition(composed: Definition, input: number, factor: number): Definition {
+  return (kept, attrs, record) => {
+    const inputs: Tensor[] = [];
+    const { value } = composed(kept, attrs, (x) => {
+      const recorded = record(x);
+      inputs.push(recorded);
+      if (inputs.length - 1 !== input) return recorded;
+      return customGradient((x: Tensor) => ({ value: x, gradient: (dy) => [mul(dy, factor)] }))(recorded);
+    });
+    return { inputs, value };
   };
 }

@@ -390,6 +390,20 @@ export const references: { readonly [K in OpName]: Reference<Ops[K]> } = {
     );
   },
   softmax: softmaxLike((value, sum, counted) => (counted ? Math.exp(value - sum) : 0)),
+  softmaxCrossEntropy: (x, labels, { mask, labelSmoothing = 0, zLoss = 0 } = {}) => {
+    const [V, shape] = [x.shape.at(-1)!, x.shape.slice(0, -1)];
+    const given = dense(labels, x.dtype);
+    const target = given.shape.length === x.shape.length ? given : { ...dense(labels, "int32"), shape };
+    return build(shape, x.dtype, (row) => {
+      const places = [...Array(V).keys()].filter((v) => counts(mask, [...row, v]));
+      if (places.length === 0) return 0;
+      const z = logSumExp(places.map((v) => at(x, [...row, v])));
+      const y = (v: number): number =>
+        target.shape === shape ? Number(at(target, row) === v) : at(target, [...row, v]);
+      const smoothed = (v: number): number => (1 - labelSmoothing) * y(v) + labelSmoothing / places.length;
+      return total(places.map((v) => smoothed(v) * (z - at(x, [...row, v])))) + zLoss * z * z;
+    });
+  },
   softplus: unary((x) => Math.log(1 + Math.exp(x))),
   split: (x, { axis = 0, sizes, parts = 1 }) => {
     const along = from(axis, x.shape.length);

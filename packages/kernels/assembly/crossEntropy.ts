@@ -1,0 +1,265 @@
+// Softmax cross-entropy of the rows of x [rows, n], forward and backward, without the softmax ever being stored.
+//
+// A row's target is a label, or a distribution y where `soft` is an address. `classes`, of x's shape in bytes, says which
+// places count (not 0), and is 0 where all do; `live`, a byte a row, which rows do. What does not count is not read.
+//
+// A row may come in parts, block of columns after block, `from` being the number of a block's first column. What the
+// parts have in common is gathered in a state of six float64; four numbers, the statistics of a complete row, are all
+// that the backward pass needs.
+import { Lanes } from "./lanes";
+import { Vector } from "./transcendental";
+
+const TOP: usize = 0; // the largest x so far
+const SUM: usize = 8; // Σ exp(x − top)
+const DOT: usize = 16; // Σ y·(x − top)
+const MASS: usize = 24; // Σ y
+const SPREAD: usize = 32; // Σ (x − top), where there is smoothing
+const COUNT: usize = 40; // number of places, where there is smoothing
+const STATE: usize = 48;
+
+/** Adds a block of columns to the states, which begin here if `from` is 0. */
+export function crossEntropyBlock<Float>(
+  rows: i32,
+  n: i32,
+  x: usize,
+  classes: usize,
+  live: usize,
+  labels: usize,
+  soft: usize,
+  from: i32,
+  smoothing: f64,
+  states: usize,
+): void {
+  const row = <usize>n * sizeof<Float>();
+  for (let r = 0; r < rows; r++) {
+    if (from == 0) {
+      memory.fill(states, 0, STATE);
+      store<f64>(states + TOP, -Infinity);
+    }
+    if (isLive(live, r)) gatherRow<Float>(n, x, classes, labelAt(labels, r) - from, soft, smoothing != 0, states);
+    x += row;
+    if (classes != 0) classes += <usize>n;
+    if (soft != 0) soft += row;
+    states += STATE;
+  }
+}
+
+/**
+ * With z = log Σ exp x, loss = (1 − ε)·(z·Σ y − Σ y·x) + ε·(z − mean x) + λ·z²; 0 where a row does not count. Its derivative
+ * is softmax(x)·factor − (1 − ε)·y − ε/count. stats: top, z − top, factor, ε/count.
+ */
+export function crossEntropyFinish<Float>(
+  rows: i32,
+  live: usize,
+  states: usize,
+  smoothing: f64,
+  zLoss: f64,
+  loss: usize,
+  stats: usize,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const top = shiftOf(load<f64>(states + TOP));
+    const mass = load<f64>(states + MASS);
+    const log = NativeMath.log(load<f64>(states + SUM));
+    let value = (1 - smoothing) * ((mass != 0 ? mass * log : 0) - load<f64>(states + DOT));
+    let factor = (1 - smoothing) * mass + smoothing;
+    let share: f64 = 0;
+    if (smoothing != 0) {
+      share = smoothing / load<f64>(states + COUNT);
+      value += smoothing * log - share * load<f64>(states + SPREAD);
+    }
+    if (zLoss != 0) {
+      value += zLoss * (top + log) * (top + log);
+      factor += 2 * zLoss * (top + log);
+    }
+    store<Float>(loss, isLive(live, r) ? <Float>value : 0);
+    store<Float>(stats, <Float>top);
+    store<Float>(stats + sizeof<Float>(), <Float>log);
+    store<Float>(stats + 2 * sizeof<Float>(), <Float>factor);
+    store<Float>(stats + 3 * sizeof<Float>(), <Float>share);
+    states += STATE;
+    loss += sizeof<Float>();
+    stats += 4 * sizeof<Float>();
+  }
+}
+
+/** into = d loss/dx · dy[row] + beta · into; the term is 0 where dy is 0, and at what does not count. May be in place. */
+export function crossEntropyGrad<Float>(
+  rows: i32,
+  n: i32,
+  x: usize,
+  classes: usize,
+  live: usize,
+  labels: usize,
+  soft: usize,
+  from: i32,
+  smoothing: f64,
+  stats: usize,
+  dy: usize,
+  into: usize,
+  beta: i32,
+): void {
+  const row = <usize>n * sizeof<Float>();
+  const keep = <Float>(1 - smoothing);
+  for (let r = 0; r < rows; r++) {
+    const d = load<Float>(dy);
+    if (d != 0 && isLive(live, r)) {
+      gradRow<Float>(n, x, classes, soft, stats, d, keep * d, into, beta);
+      const label = labelAt(labels, r) - from;
+      if (label >= 0 && label < n) {
+        const at = into + (<usize>label) * sizeof<Float>();
+        store<Float>(at, load<Float>(at) - keep * d);
+      }
+    } else if (beta == 0) memory.fill(into, 0, row);
+    x += row;
+    if (classes != 0) classes += <usize>n;
+    if (soft != 0) soft += row;
+    stats += 4 * sizeof<Float>();
+    dy += sizeof<Float>();
+    into += row;
+  }
+}
+
+function isLive(live: usize, row: i32): bool {
+  return live == 0 || load<u8>(live + <usize>row) != 0;
+}
+
+/** Less than any column's number where there are no labels. */
+function labelAt(labels: usize, row: i32): i32 {
+  return labels == 0 ? -1 : load<i32>(labels + ((<usize>row) << 2));
+}
+
+/** As long as there is no largest x, what is relative to it is relative to 0. */
+function shiftOf(top: f64): f64 {
+  return top == -Infinity ? 0 : top;
+}
+
+function gatherRow<Float>(
+  n: i32,
+  x: usize,
+  classes: usize,
+  label: i32,
+  soft: usize,
+  smooths: bool,
+  state: usize,
+): void {
+  const before = load<f64>(state + TOP);
+  const top = max(before, <f64>largestOf<Float>(n, x, classes));
+  const shift = <Float>shiftOf(top);
+  const risen = <f64>shift - shiftOf(before);
+  let sum = load<f64>(state + SUM);
+  let dot = load<f64>(state + DOT);
+  let mass = load<f64>(state + MASS);
+  if (sum != 0) sum *= NativeMath.exp(-risen);
+  if (mass != 0) dot -= mass * risen;
+  sum += exponentials<Float>(n, x, classes, shift);
+  if (label >= 0 && label < n) {
+    dot += <f64>load<Float>(x + (<usize>label) * sizeof<Float>()) - <f64>shift;
+    mass += 1;
+  }
+  if (smooths || soft != 0) {
+    const by = v128.splat<Float>(shift);
+    let count = load<f64>(state + COUNT);
+    let spread = load<f64>(state + SPREAD) - count * risen;
+    for (let j = 0; j < n; j += Lanes.count<Float>()) {
+      const at = <usize>j * sizeof<Float>();
+      const counted = Lanes.counted<Float>(placeAt(classes, j), n - j);
+      const value = v128.sub<Float>(Lanes.load<Float>(x + at, n - j), by);
+      if (smooths) {
+        spread += Lanes.sum<Float>(Lanes.select(value, counted));
+        count += Lanes.sum<Float>(Lanes.select(v128.splat<Float>(1), counted));
+      }
+      if (soft != 0) {
+        const y = Lanes.select(Lanes.load<Float>(soft + at, n - j), counted);
+        mass += Lanes.sum<Float>(y);
+        dot += Lanes.sum<Float>(Lanes.select(v128.mul<Float>(y, value), v128.ne<Float>(y, Lanes.zero())));
+      }
+    }
+    store<f64>(state + SPREAD, spread);
+    store<f64>(state + COUNT, count);
+  }
+  store<f64>(state + TOP, top);
+  store<f64>(state + SUM, sum);
+  store<f64>(state + DOT, dot);
+  store<f64>(state + MASS, mass);
+}
+
+/** into = softmax(x)·factor·d − share·d − y·keep + beta·into at places that count. */
+function gradRow<Float>(
+  n: i32,
+  x: usize,
+  classes: usize,
+  soft: usize,
+  stats: usize,
+  d: Float,
+  keep: Float,
+  into: usize,
+  beta: i32,
+): void {
+  const top = v128.splat<Float>(load<Float>(stats));
+  const log = v128.splat<Float>(load<Float>(stats + sizeof<Float>()));
+  const factor = v128.splat<Float>(load<Float>(stats + 2 * sizeof<Float>()) * d);
+  const share = v128.splat<Float>(load<Float>(stats + 3 * sizeof<Float>()) * d);
+  let j = 0;
+  if (classes == 0 && soft == 0 && beta == 0) {
+    for (; j + 2 * Lanes.count<Float>() <= n; j += 2 * Lanes.count<Float>()) {
+      const at = <usize>j * sizeof<Float>();
+      const p = Vector.exp<Float>(v128.sub<Float>(v128.sub<Float>(v128.load(x + at), top), log));
+      const q = Vector.exp<Float>(v128.sub<Float>(v128.sub<Float>(v128.load(x + at, 16), top), log));
+      v128.store(into + at, v128.sub<Float>(v128.mul<Float>(p, factor), share));
+      v128.store(into + at, v128.sub<Float>(v128.mul<Float>(q, factor), share), 16);
+    }
+  }
+  for (; j < n; j += Lanes.count<Float>()) {
+    const at = <usize>j * sizeof<Float>();
+    const p = exp<Float>(v128.sub<Float>(v128.sub<Float>(Lanes.load<Float>(x + at, n - j), top), log));
+    let term = v128.sub<Float>(v128.mul<Float>(p, factor), share);
+    if (soft != 0) {
+      const y = Lanes.load<Float>(soft + at, n - j);
+      term = v128.sub<Float>(term, v128.mul<Float>(y, v128.splat<Float>(keep)));
+    }
+    term = Lanes.select(term, Lanes.counted<Float>(placeAt(classes, j), n - j));
+    if (beta) term = v128.add<Float>(Lanes.load<Float>(into + at, n - j), term);
+    Lanes.store<Float>(into + at, term, n - j);
+  }
+}
+
+/** The largest value that counts, −∞ for want of one. A NaN may be passed over: it will spoil the sum. */
+function largestOf<Float>(n: i32, x: usize, classes: usize): Float {
+  const none = v128.splat<Float>(-Infinity);
+  let top = none;
+  for (let j = 0; j < n; j += Lanes.count<Float>()) {
+    const value = Lanes.load<Float>(x + <usize>j * sizeof<Float>(), n - j);
+    top = v128.pmax<Float>(top, v128.bitselect(value, none, Lanes.counted<Float>(placeAt(classes, j), n - j)));
+  }
+  return Lanes.max<Float>(top);
+}
+
+/** Σ exp(x − shift): pairs in Float, their sums in float64. */
+function exponentials<Float>(n: i32, x: usize, classes: usize, shift: Float): f64 {
+  const by = v128.splat<Float>(shift);
+  let sums = Lanes.zero();
+  let j = 0;
+  if (classes == 0) {
+    for (; j + 2 * Lanes.count<Float>() <= n; j += 2 * Lanes.count<Float>()) {
+      const at = x + <usize>j * sizeof<Float>();
+      const e = Vector.exp<Float>(v128.sub<Float>(v128.load(at), by));
+      const f = Vector.exp<Float>(v128.sub<Float>(v128.load(at, 16), by));
+      sums = f64x2.add(sums, Lanes.pair<Float>(v128.add<Float>(e, f)));
+    }
+  }
+  for (; j < n; j += Lanes.count<Float>()) {
+    const e = exp<Float>(v128.sub<Float>(Lanes.load<Float>(x + <usize>j * sizeof<Float>(), n - j), by));
+    sums = f64x2.add(sums, Lanes.pair<Float>(Lanes.select(e, Lanes.counted<Float>(placeAt(classes, j), n - j))));
+  }
+  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
+}
+
+/** Not inlined: for the ends of rows. */
+function exp<Float>(x: v128): v128 {
+  return Vector.exp<Float>(x);
+}
+
+function placeAt(classes: usize, j: i32): usize {
+  return classes == 0 ? 0 : classes + <usize>j;
+}

@@ -1,17 +1,6 @@
-import {
-  add,
-  asTensor,
-  DTypeError,
-  IndexError,
-  isTensor,
-  noGrad,
-  ShapeError,
-  stopGradient,
-  tensor,
-  ValueError,
-} from "@gradus/core";
+import { add, asTensor, DTypeError, IndexError, isTensor, noGrad, ShapeError, tensor, ValueError } from "@gradus/core";
 import type { DType, Shape, Tensor, TensorLike } from "@gradus/core";
-import { cast, equal, notEqual, oneHot, reshape, sub, sum, where } from "@gradus/ops";
+import { cast, equal, max, min, oneHot, reshape, sub, where } from "@gradus/ops";
 
 /** The arguments of a loss, of the right ranks and otherwise unchecked. */
 export interface LossArguments {
@@ -29,10 +18,12 @@ interface Argument {
 
 /** A loss's arguments checked, with one row for each of the B·T places. */
 export interface LossRows {
-  /** [B·T, V]; zeros where a row is not read. */
+  /** [B·T, V] */
   readonly logits: Tensor;
-  /** int32 [B·T], or distributions [B·T, V]; class 0 where a row is not read. */
+  /** int32 [B·T], or distributions [B·T, V]; label 0 where a row is not read. */
   readonly labels: Tensor;
+  /** bool [B·T, 1]: the rows that are read. */
+  readonly read: Tensor;
   /** [B, T], of the logits' dtype; a constant 0 where a row is not read. */
   readonly weights: Tensor;
 }
@@ -72,7 +63,7 @@ function checkRank(
 
 /**
  * Checks shapes, dtypes and labels, in that order, and selects what is read: a row whose weight is not 0, or, where
- * weights need a gradient, one that is readable. What is not read is replaced before any loss function sees it.
+ * weights need a gradient, one that is readable.
  */
 export function rowsOf(op: string, given: LossArguments): LossRows {
   const { logits } = given;
@@ -97,16 +88,24 @@ export function rowsOf(op: string, given: LossArguments): LossRows {
     throw new IndexError(op, "label out of range", got, `0 to ${V - 1}, as V is ${V}, or weight 0 there`);
   });
   const rows = tensor(read, { shape: [B * T, 1], dtype: "bool" });
+  const readLabels = labels?.map((label, i) => (read[i] ? label : 0));
   return {
-    logits: where(rows, x, 0),
-    labels: labels
-      ? tensor(
-          labels.map((label, i) => (read[i] ? label : 0)),
-          { dtype: "int32" },
-        )
-      : where(rows, y, oneHot([0], { depth: V, dtype: y.dtype })),
+    logits: x,
+    labels: readLabels ? tensor(readLabels, { dtype: "int32" }) : y,
+    read: rows,
     weights: where(reshape(rows, [B, T]), weights, 0),
   };
+}
+
+/** The same rows with zeros and class 0 in the place of those that are not read. */
+export function withoutUnread({
+  logits,
+  labels,
+  read,
+}: Omit<LossRows, "weights">): Pick<LossRows, "logits" | "labels"> {
+  const soft = labels.shape.length === 2;
+  const first = soft ? oneHot([0], { depth: logits.shape[1]!, dtype: labels.dtype }) : null;
+  return { labels: first ? where(read, labels, first) : labels, logits: where(read, logits, 0) };
 }
 
 function checkShapes(op: string, { logits, targets, weights }: LossArguments): void {
@@ -145,10 +144,11 @@ function fromArray(op: string, name: string, { value, shape }: Argument, dtype: 
 /** 1 for each row without NaN or ±∞ in any of the [N, V] tensors. */
 function finiteRows(tensors: readonly Tensor[]): ArrayLike<number> {
   return noGrad(() => {
-    // x − x is 0 for finite x alone.
-    const strange = tensors.map((x) => sum(notEqual(sub(stopGradient(x), stopGradient(x)), 0), { axis: -1 }));
+    // The largest is NaN where one is; x − x is 0 for finite x alone.
+    const extremes = tensors.flatMap((x) => [max(x, { axis: 1 }), min(x, { axis: 1 })]);
+    const rest = extremes.map((x) => sub(x, x));
     return equal(
-      strange.reduce((a, b) => add(a, b)),
+      rest.reduce((a, b) => add(a, b)),
       0,
     ).data;
   });

@@ -175,9 +175,8 @@ function withParts<R>({ op, logits, targets, weights, options, byDefault }: Loss
   const { axis, divisor } = reductionOf(op, options, byDefault);
   const rowLoss = rowLossOf(op, options);
   return nameScope(options.name ?? "sequence_loss", () => {
-    const rows = rowsOf(op, given);
-    const w = rows.weights;
-    const ce = rowLoss({ labels: rows.labels, logits: rows.logits });
+    const { weights: w, ...rows } = rowsOf(op, given);
+    const ce = rowLoss(rows);
     const terms = mulNoNan(reshape(ce, w.shape), w); // 0 where w is 0, whatever a loss function made of zeros
     const total = (x: Tensor): Tensor => (axis.length === 0 ? x : sum(x, { axis }));
     const divisors = {

@@ -1,4 +1,4 @@
-import { sizeOf } from "./array.ts";
+import { sizeOf, type DType } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formNamed, formsOf, type Forms } from "./forms.ts";
 import { byRows, type Rows } from "./staging.ts";
@@ -29,7 +29,7 @@ const STATS = 4;
 export function crossEntropy(rows: CrossEntropy): { loss: NdArray; stats: NdArray } {
   const states = crossEntropyStates(rowsOf(rows.logits));
   crossEntropyBlock(states, rows, 0);
-  return crossEntropyFinish(states, rows);
+  return crossEntropyFinish(states, rows, rows.logits.dtype);
 }
 
 export function crossEntropyStates(rows: number): NdArray {
@@ -86,11 +86,12 @@ export function crossEntropyBlock(states: NdArray, rows: CrossEntropy, from: num
 /** The loss [rows] and the statistics of rows whose states are complete. */
 export function crossEntropyFinish(
   states: NdArray,
-  { logits, live, smoothing, zLoss }: CrossEntropy,
+  { live, smoothing, zLoss }: Pick<CrossEntropy, "live" | "smoothing" | "zLoss">,
+  dtype: DType,
 ): { loss: NdArray; stats: NdArray } {
   const count = states.shape[0]!;
-  const [loss, stats] = [empty([count], logits.dtype), empty([count, STATS], logits.dtype)];
-  const wasm = formFor(finishForms, logits.dtype);
+  const [loss, stats] = [empty([count], dtype), empty([count, STATS], dtype)];
+  const wasm = formFor(finishForms, dtype);
   if (wasm) {
     const operands = [live && row(live), row(states, STATE), row(loss, 1, "write"), row(stats, STATS, "write")];
     byRows(count, operands, (count, [live, states, loss, stats]) =>

@@ -18,6 +18,7 @@ export {
   transpose,
   type Box,
 } from "./layout.ts";
+export { linearCrossEntropy, linearCrossEntropyGrad, type LinearCrossEntropy } from "./linearCrossEntropy.ts";
 export { configure, memoryStats, type MemoryStats } from "./memory.ts";
 export { checkShape, checkValue, format, fromNested, isFloat, nest, type Nested } from "./nested.ts";
 export { adam, sumOfSquares, type AdamRates } from "./optimizers.ts";

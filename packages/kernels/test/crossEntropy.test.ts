@@ -129,7 +129,7 @@ describe.each(floats)(`crossEntropy, %s, seed ${seed}`, (dtype) => {
             blocks.push({ from, rows: { ...given, labels, logits: cut(given.logits, from, size) } });
           }
           for (const { rows, from } of blocks) k.crossEntropyBlock(states, rows, from);
-          const { loss, stats } = k.crossEntropyFinish(states, given);
+          const { loss, stats } = k.crossEntropyFinish(states, given, dtype);
           for (const { rows, from } of blocks) k.crossEntropyGrad(rows.logits, 0, rows, stats, dy, from);
           return [
             loss,

@@ -596,6 +596,71 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
   },
   less: comparison("less"),
   lessEqual: comparison("lessEqual"),
+  linearCrossEntropy: {
+    samples: [
+      [{ shape: [4, 2] }, { shape: [3, 2] }, [2, 0, 1, 1]],
+      [{ shape: [2, 3] }, { shape: [5, 3] }, { shape: [2, 5] }, { bias: { shape: [5] } }],
+      [{ shape: [3] }, { shape: [2, 3] }, 1, { bias: { shape: [2] }, labelSmoothing: 0.2, zLoss: 0.3 }],
+      [
+        { shape: [2, 3, 2] },
+        { shape: [4, 2] },
+        [
+          [3, -1, 1],
+          [2, 2, 0],
+        ],
+        { bias: { shape: [4] }, mask: [[[1], [0], [1]]], zLoss: 0.1 },
+      ],
+      [
+        { shape: [3, 2] },
+        { shape: [4, 2] },
+        { shape: [3, 4] },
+        { bias: { shape: [4] }, mask: [[1], [0], [1]], labelSmoothing: 0.2 },
+      ],
+      [{ shape: [2, 1] }, { shape: [1, 1] }, [0, 0], { zLoss: 0.5 }],
+      [{ shape: [0, 2] }, { shape: [3, 2] }, new Int32Array(0)],
+    ],
+    errors: [
+      {
+        args: [int32(2, 3), float32(4, 3), [0, 1]],
+        error: DTypeError,
+        message: "linearCrossEntropy: floats only; got hidden int32[2,3]; want float32 or float64",
+      },
+      {
+        args: [float32(2, 3), float64(4, 3), [0, 1]],
+        error: DTypeError,
+        message: "linearCrossEntropy: mixed dtypes; got hidden float32[2,3], weight float64[4,3]; want one dtype",
+      },
+      {
+        args: [float32(2, 3), float32(4, 2), [0, 1]],
+        error: ShapeError,
+        message:
+          "linearCrossEntropy: shapes do not fit; got hidden float32[2,3], weight float32[4,2]; want hidden [..., H], weight [V, H], bias [V], V of 1 or more",
+      },
+      {
+        args: [float32(2, 3), float32(4, 3), [0, 1], { bias: float32(3) }],
+        error: ShapeError,
+        message:
+          "linearCrossEntropy: shapes do not fit; got hidden float32[2,3], weight float32[4,3], bias float32[3]; want hidden [..., H], weight [V, H], bias [V], V of 1 or more",
+      },
+      {
+        args: [float32(2, 3), float32(4, 3), [0, 1, 2]],
+        error: ShapeError,
+        message:
+          "linearCrossEntropy: labels do not fit hidden; got labels float64[3], hidden float32[2,3]; want labels [2] or distributions [2,4]",
+      },
+      {
+        args: [float32(2, 3), float32(4, 3), [0, 4]],
+        error: IndexError,
+        message: "linearCrossEntropy: index out of range; got labels[1] 4, labels int32[2]; want 0 to 3",
+      },
+      {
+        args: [float32(2, 3), float32(4, 3), [0, 1], { mask: [true, false, true] }],
+        error: ShapeError,
+        message:
+          "linearCrossEntropy: the mask does not broadcast to x; got mask bool[3], x float32[2,3]; want [2,1], or 1s in it",
+      },
+    ],
+  },
   log: smooth("log", "positive"),
   log1p: smooth("log1p", "positive"),
   logSoftmax: {

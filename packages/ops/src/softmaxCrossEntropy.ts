@@ -1,12 +1,12 @@
-import { add, asTensor, defineFused, DTypeError, IndexError, isTensor, ShapeError, ValueError } from "@gradus/core";
+import { add, defineFused, ShapeError } from "@gradus/core";
 import type { Op, Tensor, TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { any } from "./any.ts";
-import { checkFloats, indicesOf, placeOf } from "./arguments.ts";
+import { checkFloats } from "./arguments.ts";
 import { cast } from "./cast.ts";
+import { ratesOf, targetsOf, type CrossEntropyOptions, type Targets } from "./crossEntropy.ts";
 import { div } from "./div.ts";
 import { gather } from "./gather.ts";
-import { logicalAnd, logicalNot } from "./logical.ts";
 import { logSoftmax } from "./logSoftmax.ts";
 import { logSumExp } from "./logSumExp.ts";
 import { conditionOf, maskOf } from "./masks.ts";
@@ -18,13 +18,9 @@ import { sub } from "./sub.ts";
 import { sum } from "./sum.ts";
 import { where } from "./where.ts";
 
-export interface SoftmaxCrossEntropyOptions {
+export interface SoftmaxCrossEntropyOptions extends CrossEntropyOptions {
   /** What counts: true, or anything but 0. Broadcasts to the logits; [..., 1] tells which rows count. Default: all. */
   readonly mask?: TensorLike;
-  /** The share ε of each target that is spread evenly over the n classes that count: (1−ε)·y + ε/n. Default: 0. */
-  readonly labelSmoothing?: number;
-  /** λ of the term λ·(log Σ exp logits)² that each row's loss has more. Default: 0. */
-  readonly zLoss?: number;
 }
 
 /**
@@ -45,35 +41,19 @@ export interface SoftmaxCrossEntropyOptions {
 export function softmaxCrossEntropy(
   logits: Tensor,
   labels: TensorLike,
-  { mask, labelSmoothing = 0, zLoss = 0 }: SoftmaxCrossEntropyOptions = {},
+  { mask, ...rates }: SoftmaxCrossEntropyOptions = {},
 ): Tensor {
   const op = "softmaxCrossEntropy";
   checkFloats(op, { logits });
-  checkRate(op, { labelSmoothing }, labelSmoothing >= 0 && labelSmoothing < 1, "a number from 0 to below 1");
-  checkRate(op, { zLoss }, zLoss >= 0 && zLoss < Infinity, "a finite number from 0");
-  const V = logits.shape.at(-1) ?? 0;
-  if (V === 0) throw new ShapeError(op, "no classes", { logits }, "[..., V] with V of 1 or more");
-  const attrs = { ...countedOf(op, logits, mask), labelSmoothing, zLoss };
-  const y = isTensor(labels) ? labels : asTensor(op, "labels", labels, "float64");
-  const shape = logits.shape.slice(0, -1);
-  if (k.sameShape(y.shape, shape)) return sparseOp({ logits, labels: labelsOf(op, logits, labels, attrs) }, attrs);
-  if (!k.sameShape(y.shape, logits.shape)) {
-    const want = `labels [${shape.join(",")}] or distributions [${logits.shape.join(",")}]`;
-    throw new ShapeError(op, "labels do not fit logits", { labels: y, logits }, want);
+  if ((logits.shape.at(-1) ?? 0) === 0) {
+    throw new ShapeError(op, "no classes", { logits }, "[..., V] with V of 1 or more");
   }
-  const soft = isTensor(labels) ? labels : asTensor(op, "labels", labels, logits.dtype);
-  if (soft.dtype === logits.dtype) return softOp({ logits, labels: soft }, attrs);
-  throw new DTypeError(op, "distributions of another dtype than the logits", { labels: soft, logits }, logits.dtype);
+  const attrs = { ...ratesOf(op, rates), ...countedOf(op, logits, mask) };
+  const targets = targetsOf(op, { logits }, logits.shape, { labels, ...attrs });
+  return (targets.dtype === "int32" ? sparseOp : softOp)({ logits, labels: targets }, attrs);
 }
 
-interface Attributes {
-  /** bool [...]: the rows that count; null for all. */
-  readonly live: Tensor | null;
-  /** bool [..., V]: the classes that count; null for all. */
-  readonly classes: Tensor | null;
-  readonly labelSmoothing: number;
-  readonly zLoss: number;
-}
+type Attributes = Pick<Targets, "live" | "classes"> & Required<CrossEntropyOptions>;
 
 const sparseOp: Op<"logits" | "labels", Attributes> = /* @__PURE__ */ defineFused({
   name: "softmaxCrossEntropy",
@@ -157,21 +137,4 @@ function countedOf(op: string, logits: Tensor, mask: TensorLike | undefined): Pi
   }
   const rows = maskOf(op, logits, given, [...logits.shape.slice(0, -1), 1])!;
   return { live: squeeze(rows, { axis: -1 }), classes: null };
-}
-
-/** Labels in range and at classes that count; 0 where the row does not. */
-function labelsOf(op: string, logits: Tensor, labels: TensorLike, { live, classes }: Attributes): Tensor {
-  const given = asTensor(op, "labels", labels, "int32");
-  const index = indicesOf(op, "labels", live ? where(live, given, 0) : given, logits.shape.at(-1)!);
-  if (!live || !classes) return index;
-  const counts = squeeze(gather(classes, expandDims(index, { axis: -1 })), { axis: -1 });
-  const stray = k.findIndex(logicalAnd(live, logicalNot(counts)).array, (value) => value !== 0);
-  if (stray < 0) return index;
-  const got = { [`labels${placeOf(stray, index.shape)}`]: index.data[stray], mask: classes };
-  throw new IndexError(op, "a label at a class that the mask leaves out", got, "a class that counts");
-}
-
-function checkRate(op: string, option: Readonly<Record<string, number>>, fits: boolean, want: string): void {
-  if (fits) return;
-  throw new ValueError(op, `no such ${Object.keys(option).join()}`, option, want);
 }

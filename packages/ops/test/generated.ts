@@ -164,6 +164,14 @@ export const generated: { readonly [K in OpName]?: fc.Arbitrary<ArgumentsOf<K>> 
     .map(([shape, negativeSlope]): ArgumentsOf<"leakyRelu"> => [{ shape, domain: "nonzero" }, { negativeSlope }]),
   less: binary("whole"),
   lessEqual: binary("whole"),
+  linearCrossEntropy: fc
+    .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 2, max: 4 }), fc.boolean())
+    .chain(([N, H, V, biased]) =>
+      fc.tuple(indicesOf([N], V), maskFor([N, 1])).map(([labels, mask]): ArgumentsOf<"linearCrossEntropy"> => {
+        const options = { ...(biased && { bias: { shape: [V] } }), ...(mask && { mask }) };
+        return [{ shape: [N, H] }, { shape: [V, H] }, labels, options];
+      }),
+    ),
   log: unary("positive"),
   log1p: unary("positive"),
   logSoftmax: softmaxes,

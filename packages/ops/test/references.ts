@@ -193,6 +193,24 @@ function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
+const crossEntropy: Reference<Ops["softmaxCrossEntropy"]> = (
+  x,
+  labels,
+  { mask, labelSmoothing = 0, zLoss = 0 } = {},
+) => {
+  const [V, shape] = [x.shape.at(-1)!, x.shape.slice(0, -1)];
+  const given = dense(labels, x.dtype);
+  const target = given.shape.length === x.shape.length ? given : { ...dense(labels, "int32"), shape };
+  return build(shape, x.dtype, (row) => {
+    const places = [...Array(V).keys()].filter((v) => counts(mask, [...row, v]));
+    if (places.length === 0) return 0;
+    const z = logSumExp(places.map((v) => at(x, [...row, v])));
+    const y = (v: number): number => (target.shape === shape ? Number(at(target, row) === v) : at(target, [...row, v]));
+    const smoothed = (v: number): number => (1 - labelSmoothing) * y(v) + labelSmoothing / places.length;
+    return total(places.map((v) => smoothed(v) * (z - at(x, [...row, v])))) + zLoss * z * z;
+  });
+};
+
 /** The value of each op, by its definition and without haste, on arrays that know nothing of gradus. */
 export const references: { readonly [K in OpName]: Reference<Ops[K]> } = {
   abs: unary((x) => (x < 0 ? -x : x)),
@@ -288,6 +306,16 @@ export const references: { readonly [K in OpName]: Reference<Ops[K]> } = {
     unary((value) => Math.max(value, 0) + negativeSlope * Math.min(value, 0))(x),
   less: bool((a, b) => a < b),
   lessEqual: bool((a, b) => a <= b),
+  linearCrossEntropy: (hidden, weight, labels, { bias, mask, ...rates } = {}) => {
+    const [V, H] = weight.shape as readonly [number, number];
+    const shape = [...hidden.shape.slice(0, -1), V];
+    const logits = build(shape, hidden.dtype, (index) => {
+      const [row, v] = [index.slice(0, -1), index.at(-1)!];
+      const products = [...Array(H).keys()].map((i) => at(hidden, [...row, i]) * at(weight, [v, i]));
+      return total(products) + (bias ? at(bias, [v]) : 0);
+    });
+    return crossEntropy(logits, labels, mask === undefined ? rates : { ...rates, mask });
+  },
   log: unary(Math.log),
   log1p: unary((x) => Math.log(1 + x)),
   logSoftmax: softmaxLike((value, sum, counted) => (counted ? value - sum : -Infinity)),
@@ -390,20 +418,7 @@ export const references: { readonly [K in OpName]: Reference<Ops[K]> } = {
     );
   },
   softmax: softmaxLike((value, sum, counted) => (counted ? Math.exp(value - sum) : 0)),
-  softmaxCrossEntropy: (x, labels, { mask, labelSmoothing = 0, zLoss = 0 } = {}) => {
-    const [V, shape] = [x.shape.at(-1)!, x.shape.slice(0, -1)];
-    const given = dense(labels, x.dtype);
-    const target = given.shape.length === x.shape.length ? given : { ...dense(labels, "int32"), shape };
-    return build(shape, x.dtype, (row) => {
-      const places = [...Array(V).keys()].filter((v) => counts(mask, [...row, v]));
-      if (places.length === 0) return 0;
-      const z = logSumExp(places.map((v) => at(x, [...row, v])));
-      const y = (v: number): number =>
-        target.shape === shape ? Number(at(target, row) === v) : at(target, [...row, v]);
-      const smoothed = (v: number): number => (1 - labelSmoothing) * y(v) + labelSmoothing / places.length;
-      return total(places.map((v) => smoothed(v) * (z - at(x, [...row, v])))) + zLoss * z * z;
-    });
-  },
+  softmaxCrossEntropy: crossEntropy,
   softplus: unary((x) => Math.log(1 + Math.exp(x))),
   split: (x, { axis = 0, sizes, parts = 1 }) => {
     const along = from(axis, x.shape.length);

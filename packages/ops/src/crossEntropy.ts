@@ -1,0 +1,62 @@
+import { asTensor, DTypeError, IndexError, isTensor, ShapeError, ValueError } from "@gradus/core";
+import type { Shape, Tensor, TensorLike } from "@gradus/core";
+import * as k from "@gradus/kernels";
+import { indicesOf, placeOf } from "./arguments.ts";
+import { gather } from "./gather.ts";
+import { logicalAnd, logicalNot } from "./logical.ts";
+import { expandDims, squeeze } from "./reshape.ts";
+import { where } from "./where.ts";
+
+/** What a cross-entropy may have beside a mask. */
+export interface CrossEntropyOptions {
+  /** The share ε of each target that is spread evenly over the n classes that count: (1−ε)·y + ε/n. Default: 0. */
+  readonly labelSmoothing?: number;
+  /** λ of the term λ·(log Σ exp logits)² that each row's loss has more. Default: 0. */
+  readonly zLoss?: number;
+}
+
+export function ratesOf(
+  op: string,
+  { labelSmoothing = 0, zLoss = 0 }: CrossEntropyOptions,
+): Required<CrossEntropyOptions> {
+  checkRate(op, { labelSmoothing }, labelSmoothing >= 0 && labelSmoothing < 1, "a number from 0 to below 1");
+  checkRate(op, { zLoss }, zLoss >= 0 && zLoss < Infinity, "a finite number from 0");
+  return { labelSmoothing, zLoss };
+}
+
+function checkRate(op: string, option: Readonly<Record<string, number>>, fits: boolean, want: string): void {
+  if (fits) return;
+  throw new ValueError(op, `no such ${Object.keys(option).join()}`, option, want);
+}
+
+/** What rows are compared with, and which of them, bool [...], and of their classes, bool [..., V], count. */
+export interface Targets {
+  readonly labels: TensorLike;
+  readonly live: Tensor | null;
+  readonly classes: Tensor | null;
+}
+
+/** Labels [...], in range and at classes that count, 0 where the row does not; or distributions [..., V]. */
+export function targetsOf(op: string, x: Readonly<Record<string, Tensor>>, shape: Shape, targets: Targets): Tensor {
+  const [name, like] = Object.entries(x)[0]!;
+  const y = isTensor(targets.labels) ? targets.labels : asTensor(op, "labels", targets.labels, "float64");
+  if (k.sameShape(y.shape, shape.slice(0, -1))) return labelsOf(op, shape.at(-1)!, targets);
+  if (!k.sameShape(y.shape, shape)) {
+    const want = `labels [${shape.slice(0, -1).join(",")}] or distributions [${shape.join(",")}]`;
+    throw new ShapeError(op, `labels do not fit ${name}`, { labels: y, ...x }, want);
+  }
+  const soft = isTensor(targets.labels) ? y : asTensor(op, "labels", targets.labels, like.dtype);
+  if (soft.dtype === like.dtype) return soft;
+  throw new DTypeError(op, `distributions of another dtype than the ${name}`, { labels: soft, ...x }, like.dtype);
+}
+
+function labelsOf(op: string, size: number, { labels, live, classes }: Targets): Tensor {
+  const given = asTensor(op, "labels", labels, "int32");
+  const index = indicesOf(op, "labels", live ? where(live, given, 0) : given, size);
+  if (!live || !classes) return index;
+  const counts = squeeze(gather(classes, expandDims(index, { axis: -1 })), { axis: -1 });
+  const stray = k.findIndex(logicalAnd(live, logicalNot(counts)).array, (value) => value !== 0);
+  if (stray < 0) return index;
+  const got = { [`labels${placeOf(stray, index.shape)}`]: index.data[stray], mask: classes };
+  throw new IndexError(op, "a label at a class that the mask leaves out", got, "a class that counts");
+}

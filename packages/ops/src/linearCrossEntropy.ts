@@ -28,7 +28,7 @@ export interface LinearCrossEntropyOptions extends CrossEntropyOptions {
  * @source Wijmans et al. 2024, Cut your losses in large-vocabulary language models
  * @example
  * const weight = tensor([[1, 0], [0, 1], [1, 1]]);
- * console.log(linearCrossEntropy(tensor([[2, 0], [0, 1]]), weight, [0, 1])); // => float32[2] [0.75855, 0.86199]
+ * console.log(linearCrossEntropy(tensor([[2, 0], [0, 1]]), weight, [0, 1])); // => float32[2] [0.75862, 0.86199]
  */
 export function linearCrossEntropy(
   hidden: Tensor,

@@ -1,4 +1,5 @@
 export * from "./greedyDecode.ts";
+export * from "./linearSequenceLoss.ts";
 export * from "./lossClass.ts";
 export type {
   AverageFlags,

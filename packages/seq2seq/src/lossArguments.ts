@@ -1,10 +1,12 @@
 import { add, asTensor, DTypeError, IndexError, isTensor, noGrad, ShapeError, tensor, ValueError } from "@gradus/core";
 import type { DType, Shape, Tensor, TensorLike } from "@gradus/core";
-import { cast, equal, max, min, oneHot, reshape, sub, where } from "@gradus/ops";
+import { cast, equal, max, min, reshape, sub, where } from "@gradus/ops";
 
 /** The arguments of a loss, of the right ranks and otherwise unchecked. */
 export interface LossArguments {
-  readonly logits: Tensor;
+  /** What has a row for each place: logits [B, T, V], or the hidden states [B, T, H] that logits are made of. */
+  readonly x: Tensor;
+  readonly name: "logits" | "hidden";
   readonly targets: Argument;
   readonly weights: Argument;
 }
@@ -18,8 +20,8 @@ interface Argument {
 
 /** A loss's arguments checked, with one row for each of the B·T places. */
 export interface LossRows {
-  /** [B·T, V] */
-  readonly logits: Tensor;
+  /** Logits [B·T, V], or hidden states [B·T, H]. */
+  readonly x: Tensor;
   /** int32 [B·T], or distributions [B·T, V]; label 0 where a row is not read. */
   readonly labels: Tensor;
   /** bool [B·T, 1]: the rows that are read. */
@@ -28,23 +30,34 @@ export interface LossRows {
   readonly weights: Tensor;
 }
 
+/** The map from hidden states [B·T, H] to logits: weight [V, H] and, if there is one, bias [V]. */
+export interface LinearMap {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+}
+
 /** The first check, before any option is looked at. */
-export function checkRanks(op: string, logits: Tensor, targets: TensorLike, weights: TensorLike): LossArguments {
-  if (!isTensor(logits)) {
-    throw new ValueError(op, "not a tensor", { logits }, "a float tensor [B, T, V]");
-  }
-  checkRank(op, "logits", logits, [3], "[B, T, V]");
-  const y = argument(op, "targets", targets, logits);
+export function checkRanks(
+  op: string,
+  { logits, hidden }: { readonly logits?: Tensor; readonly hidden?: Tensor },
+  targets: TensorLike,
+  weights: TensorLike,
+): LossArguments {
+  const [name, shape] = hidden === undefined ? (["logits", "[B, T, V]"] as const) : (["hidden", "[B, T, H]"] as const);
+  const x = hidden ?? logits;
+  if (!isTensor(x)) throw new ValueError(op, "not a tensor", { [name]: x }, `a float tensor ${shape}`);
+  checkRank(op, name, x, [3], shape);
+  const y = argument(op, "targets", targets, x);
   checkRank(op, "targets", y, [2, 3], "labels [B, T] or distributions [B, T, V]");
-  const w = argument(op, "weights", weights, logits);
+  const w = argument(op, "weights", weights, x);
   checkRank(op, "weights", w, [2], "[B, T]");
-  return { logits, targets: y, weights: w };
+  return { x, name, targets: y, weights: w };
 }
 
 /** A typed array of B·T values stands for [B, T]. */
-function argument(op: string, name: string, value: TensorLike, logits: Tensor): Argument {
+function argument(op: string, name: string, value: TensorLike, x: Tensor): Argument {
   if (isTensor(value)) return { value, dtype: value.dtype, shape: value.shape };
-  const places = logits.shape.slice(0, 2);
+  const places = x.shape.slice(0, 2);
   const { shape, size } = asTensor(op, name, value, "float64");
   const fits = ArrayBuffer.isView(value) && size === places[0]! * places[1]!;
   return { value, dtype: "array", shape: fits ? places : shape };
@@ -61,22 +74,36 @@ function checkRank(
   throw new ShapeError(op, `${name} of rank ${x.shape.length}`, { [name]: x }, want);
 }
 
+/** The number of classes V of a map from hidden states [B, T, H], whose weight [V, H] and bias [V] fit them. */
+export function classesOf(op: string, hidden: Tensor, { weight, bias }: LinearMap): number {
+  const got = { hidden, weight, ...(bias && { bias }) };
+  for (const [name, x] of Object.entries(got)) {
+    if (!isTensor(x)) throw new ValueError(op, "not a tensor", { [name]: x }, "a float tensor");
+  }
+  const [V = 0, H] = weight.shape;
+  const fits = weight.shape.length === 2 && H === hidden.shape[2];
+  if (!fits || (bias && !(bias.shape.length === 1 && bias.shape[0] === V))) {
+    throw new ShapeError(op, "shapes do not fit", got, "hidden [B, T, H], weight [V, H], bias [V] or null");
+  }
+  if (Object.values(got).every(({ dtype }) => dtype === hidden.dtype)) return V;
+  throw new DTypeError(op, "mixed dtypes", got, "one dtype");
+}
+
 /**
  * Checks shapes, dtypes and labels, in that order, and selects what is read: a row whose weight is not 0, or, where
  * weights need a gradient, one that is readable.
  */
-export function rowsOf(op: string, given: LossArguments): LossRows {
-  const { logits } = given;
-  const [B, T, V] = logits.shape as readonly [number, number, number];
-  checkShapes(op, given);
-  if (logits.dtype !== "float32" && logits.dtype !== "float64") {
-    throw new DTypeError(op, "logits must be floats", { logits }, "float32 or float64");
+export function rowsOf(op: string, given: LossArguments, V: number): LossRows {
+  const [B, T, width] = given.x.shape as readonly [number, number, number];
+  checkShapes(op, given, V);
+  if (given.x.dtype !== "float32" && given.x.dtype !== "float64") {
+    throw new DTypeError(op, `${inWords(given)} must be floats`, shown(given), "float32 or float64");
   }
   const targets = targetsOf(op, given);
   const weights = weightsOf(op, given);
 
   const soft = targets.shape.length === 3;
-  const x = reshape(logits, [B * T, V]);
+  const x = reshape(given.x, [B * T, width]);
   const y = reshape(targets, soft ? [B * T, V] : [B * T]);
   const labels = soft ? null : y.data;
   const inRange = (i: number): boolean => !labels || (labels[i]! >= 0 && labels[i]! < V);
@@ -84,57 +111,52 @@ export function rowsOf(op: string, given: LossArguments): LossRows {
   const read = weights.data.map((w, i) => {
     if (w === 0) return finite && finite[i] && inRange(i) ? 1 : 0;
     if (inRange(i)) return 1;
-    const got = { [`targets[${Math.floor(i / T)}][${i % T}]`]: labels![i], logits };
+    const got = { [`targets[${Math.floor(i / T)}][${i % T}]`]: labels![i], ...shown(given) };
     throw new IndexError(op, "label out of range", got, `0 to ${V - 1}, as V is ${V}, or weight 0 there`);
   });
   const rows = tensor(read, { shape: [B * T, 1], dtype: "bool" });
   const readLabels = labels?.map((label, i) => (read[i] ? label : 0));
   return {
-    logits: x,
+    x,
     labels: readLabels ? tensor(readLabels, { dtype: "int32" }) : y,
     read: rows,
     weights: where(reshape(rows, [B, T]), weights, 0),
   };
 }
 
-/** The same rows with zeros and class 0 in the place of those that are not read. */
-export function withoutUnread({
-  logits,
-  labels,
-  read,
-}: Omit<LossRows, "weights">): Pick<LossRows, "logits" | "labels"> {
-  const soft = labels.shape.length === 2;
-  const first = soft ? oneHot([0], { depth: logits.shape[1]!, dtype: labels.dtype }) : null;
-  return { labels: first ? where(read, labels, first) : labels, logits: where(read, logits, 0) };
-}
+/** What has the rows under its name, and in words, for errors. */
+const shown = ({ name, x }: LossArguments): Readonly<Record<string, Tensor>> => ({ [name]: x });
+const inWords = ({ name }: LossArguments): string => (name === "logits" ? name : "hidden states");
 
-function checkShapes(op: string, { logits, targets, weights }: LossArguments): void {
-  if (logits.shape[2] === 0) {
-    throw new ShapeError(op, "no classes", { logits }, "[B, T, V] with V of 1 or more");
-  }
-  for (const [name, x] of Object.entries({ targets, weights })) {
-    if (x.shape.every((length, axis) => length === logits.shape[axis])) continue;
-    const want = `[${logits.shape.slice(0, x.shape.length).join(",")}]`;
-    throw new ShapeError(op, `${name} do not fit logits`, { [name]: x, logits }, want);
+function checkShapes(op: string, given: LossArguments, V: number): void {
+  if (V === 0) throw new ShapeError(op, "no classes", shown(given), "[B, T, V] with V of 1 or more");
+  const shape = [...given.x.shape.slice(0, 2), V];
+  for (const name of ["targets", "weights"] as const) {
+    const argument = given[name];
+    if (argument.shape.every((length, axis) => length === shape[axis])) continue;
+    const want = `[${shape.slice(0, argument.shape.length).join(",")}]`;
+    throw new ShapeError(op, `${name} do not fit ${inWords(given)}`, { [name]: argument, ...shown(given) }, want);
   }
 }
 
-/** int32 labels [B, T], or distributions [B, T, V] of the logits' dtype. */
-function targetsOf(op: string, { logits, targets }: LossArguments): Tensor {
+/** int32 labels [B, T], or distributions [B, T, V] of the rows' dtype. */
+function targetsOf(op: string, given: LossArguments): Tensor {
+  const { targets, x } = given;
   const soft = targets.shape.length === 3;
-  const wanted = soft ? logits.dtype : "int32";
+  const wanted = soft ? x.dtype : "int32";
   if (!isTensor(targets.value)) return fromArray(op, "targets", targets, wanted);
   if (targets.dtype === wanted) return targets.value;
-  const problem = soft ? "distributions of another dtype than the logits" : "labels that are no integers";
-  throw new DTypeError(op, problem, { targets, logits }, wanted);
+  const problem = soft ? `distributions of another dtype than the ${inWords(given)}` : "labels that are no integers";
+  throw new DTypeError(op, problem, { targets, ...shown(given) }, wanted);
 }
 
-/** Weights of the logits' dtype; bool becomes 0 and 1. */
-function weightsOf(op: string, { logits, weights }: LossArguments): Tensor {
-  if (!isTensor(weights.value)) return fromArray(op, "weights", weights, logits.dtype);
-  if (weights.dtype === "bool" || weights.dtype === logits.dtype) return cast(weights.value, logits.dtype);
-  const problem = "weights neither bool nor of the logits' dtype";
-  throw new DTypeError(op, problem, { weights, logits }, `bool or ${logits.dtype}`);
+/** Weights of the rows' dtype; bool becomes 0 and 1. */
+function weightsOf(op: string, given: LossArguments): Tensor {
+  const { weights, x } = given;
+  if (!isTensor(weights.value)) return fromArray(op, "weights", weights, x.dtype);
+  if (weights.dtype === "bool" || weights.dtype === x.dtype) return cast(weights.value, x.dtype);
+  const problem = `weights neither bool nor of the ${inWords(given)}' dtype`;
+  throw new DTypeError(op, problem, { weights, ...shown(given) }, `bool or ${x.dtype}`);
 }
 
 function fromArray(op: string, name: string, { value, shape }: Argument, dtype: DType): Tensor {

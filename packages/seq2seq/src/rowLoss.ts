@@ -1,6 +1,6 @@
 import { DTypeError, isTensor, ShapeError, ValueError, type Tensor } from "@gradus/core";
-import { softmaxCrossEntropy } from "@gradus/ops";
-import { withoutUnread, type LossRows } from "./lossArguments.ts";
+import { linearCrossEntropy, oneHot, softmaxCrossEntropy, where } from "@gradus/ops";
+import type { LinearMap, LossRows } from "./lossArguments.ts";
 
 /** Each row's label and logits. A row that is not read arrives as zeros with class 0. */
 export interface Rows {
@@ -22,16 +22,29 @@ export interface RowLossOptions {
   readonly zLoss?: number;
 }
 
-/** The loss of rows that the options ask for, checked. */
-export function rowLossOf(op: string, options: RowLossOptions): (rows: Omit<LossRows, "weights">) => Tensor {
+/** The loss of rows that the options ask for, checked. With a map, rows are hidden states. */
+export function rowLossOf(
+  op: string,
+  options: RowLossOptions,
+  map: LinearMap | null = null,
+): (rows: Omit<LossRows, "weights">) => Tensor {
   const { softmaxLossFunction, labelSmoothing = 0, zLoss = 0 } = options;
   if (softmaxLossFunction !== undefined && typeof softmaxLossFunction !== "function") {
     throw new ValueError(op, "not a function", { softmaxLossFunction }, "({ labels, logits }) => Tensor");
   }
   checkNumber(op, { labelSmoothing }, (x) => x >= 0 && x < 1, "a number from 0 to below 1");
   checkNumber(op, { zLoss }, (x) => x >= 0 && x < Infinity, "a finite number from 0");
+  if (map) {
+    if (softmaxLossFunction) {
+      const problem = "a loss function of one's own, which needs whole logits";
+      throw new ValueError(op, problem, { softmaxLossFunction }, "sequenceLoss of the logits");
+    }
+    const { weight, bias } = map;
+    const rates = { ...(bias && { bias }), labelSmoothing, zLoss };
+    return ({ x, labels, read }) => linearCrossEntropy(x, weight, labels, { ...rates, mask: read });
+  }
   if (softmaxLossFunction === undefined) {
-    return ({ logits, labels, read }) => softmaxCrossEntropy(logits, labels, { mask: read, labelSmoothing, zLoss });
+    return ({ x, labels, read }) => softmaxCrossEntropy(x, labels, { mask: read, labelSmoothing, zLoss });
   }
   for (const [name, value] of Object.entries({ labelSmoothing, zLoss })) {
     if (value === 0) continue;
@@ -48,6 +61,13 @@ function checkNumber(op: string, option: { [name: string]: number }, fits: (x: n
   const [name, value] = Object.entries(option)[0]!;
   if (typeof value === "number" && fits(value)) return;
   throw new ValueError(op, `no such ${name}`, option, want);
+}
+
+/** The same rows with zeros and class 0 in the place of those that are not read. */
+function withoutUnread({ x: logits, labels, read }: Omit<LossRows, "weights">): Rows {
+  const soft = labels.shape.length === 2;
+  const first = soft ? oneHot([0], { depth: logits.shape[1]!, dtype: labels.dtype }) : null;
+  return { labels: first ? where(read, labels, first) : labels, logits: where(read, logits, 0) };
 }
 
 function checkResult(op: string, { logits }: Rows, result: Tensor): Tensor {

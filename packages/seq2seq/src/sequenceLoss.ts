@@ -1,6 +1,6 @@
 import { nameScope, type Tensor, type TensorLike } from "@gradus/core";
 import { cast, divNoNan, mulNoNan, notEqual, reshape, sum } from "@gradus/ops";
-import { checkRanks, rowsOf } from "./lossArguments.ts";
+import { checkRanks, classesOf, rowsOf, type LinearMap } from "./lossArguments.ts";
 import { reductionOf } from "./reduction.ts";
 import type { AverageFlags, ComputedFlags, Reduction, ReductionFlags, SumFlags } from "./reduction.ts";
 import { rowLossOf, type RowLossOptions } from "./rowLoss.ts";
@@ -151,7 +151,10 @@ export type LooseLossOptions = CommonLossOptions & ReductionFlags;
 /** A loss as it was called. */
 export interface LossCall {
   readonly op: string;
-  readonly logits: Tensor;
+  /** Logits, or hidden states and their map to logits. */
+  readonly logits?: Tensor;
+  readonly hidden?: Tensor;
+  readonly map?: LinearMap;
   readonly targets: TensorLike;
   readonly weights: TensorLike;
   readonly options: LooseLossOptions;
@@ -170,12 +173,14 @@ interface Parts {
 }
 
 /** The one path of all losses, from the checks, in their order, to the parts that `finish` makes its result of. */
-function withParts<R>({ op, logits, targets, weights, options, byDefault }: LossCall, finish: (parts: Parts) => R): R {
-  const given = checkRanks(op, logits, targets, weights);
+function withParts<R>(call: LossCall, finish: (parts: Parts) => R): R {
+  const { op, targets, weights, options, byDefault, map } = call;
+  const given = checkRanks(op, call, targets, weights);
   const { axis, divisor } = reductionOf(op, options, byDefault);
-  const rowLoss = rowLossOf(op, options);
+  const rowLoss = rowLossOf(op, options, map);
+  const V = map ? classesOf(op, given.x, map) : given.x.shape[2]!;
   return nameScope(options.name ?? "sequence_loss", () => {
-    const { weights: w, ...rows } = rowsOf(op, given);
+    const { weights: w, ...rows } = rowsOf(op, given, V);
     const ce = rowLoss(rows);
     const terms = mulNoNan(reshape(ce, w.shape), w); // 0 where w is 0, whatever a loss function made of zeros
     const total = (x: Tensor): Tensor => (axis.length === 0 ? x : sum(x, { axis }));

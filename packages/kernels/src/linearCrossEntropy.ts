@@ -84,7 +84,7 @@ export function linearCrossEntropyGrad(
         }
         if (to.bias) writeBox(to.bias.into, boxAlong(to.bias.into.shape, 0, from), sum(dx, [0]), 1);
       });
-      if (dh) addRows(reshaped(to.hidden!.into, given.hidden.shape), dh, part);
+      if (dh) addRows(reshaped(to.hidden.into, given.hidden.shape), dh, part);
     });
   }
 }

@@ -114,7 +114,7 @@ describe("linearSequenceLoss", () => {
   });
 
   test("needs an eighth of the plain path's memory where classes are many", () => {
-    const [B, T, H, V] = [8, 32, 16, 8000];
+    const [B, T, H, V] = [32, 32, 16, 8000];
     const [hidden, weight] = [
       tensor(new Float32Array(B * T * H), { shape: [B, T, H] }),
       tensor(new Float32Array(V * H), { shape: [V, H] }),
@@ -132,7 +132,7 @@ describe("linearSequenceLoss", () => {
     const one = new Float32Array(B * T).fill(1);
     const whole = peakOf((h, w) => sequenceLoss(matmul(h, w, { transposeB: true }), targets, one));
     const inBlocks = peakOf((h, w) => linearSequenceLoss(h, w, null, targets, one));
-    expect(inBlocks).toBeLessThan(whole / 4);
+    expect(inBlocks).toBeLessThan(whole / 8);
   });
 
   test("does not read rows of weight 0, whatever their label", () => {

@@ -158,7 +158,7 @@ describe("padding", () => {
     return { B: batch ? 1 : p.B, T: time ? 1 : p.T };
   }
 
-  law("changes nothing where weights take gradients, and gets none itself", setting({ own: false }), (s) => {
+  law("changes nothing where weights take gradients, and gets none itself", setting(), (s) => {
     const { p, extra } = s;
     const big = padded(p, p.B + 1, p.T + 2, garbage(stream(extra), 3)); // what is finite would be readable
     const flags = {
@@ -167,7 +167,9 @@ describe("padding", () => {
       sumOverTimesteps: true,
       sumOverBatch: true,
     };
-    for (const options of [{}, flags]) {
+    const { softmaxLossFunction } = optionsOf(s);
+    for (const reduced of [{}, flags]) {
+      const options = softmaxLossFunction ? { ...reduced, softmaxLossFunction } : reduced;
       const small = evaluateProblem(p, s, options, { weights: true, cotangent: [-0.7] });
       const large = evaluateProblem(big, s, options, { weights: true, cotangent: [-0.7] });
       expectSame(large.value, small.value, "value");
@@ -255,6 +257,32 @@ describe("gradients", () => {
     }
   });
 
+  law("in logits are (p − y)·w/Σw", setting({ soft: false, own: false, dtype: "float64" }), ({ p, ...s }) => {
+    const { dlogits } = evaluateProblem(p, { p, ...s }, {}, { cotangent: [1] });
+    const total = p.weights.reduce((a, w) => a + w, 0);
+    const wanted = p.logits.map((x, i) => {
+      const place = Math.floor(i / p.V);
+      const row = p.logits.slice(place * p.V, (place + 1) * p.V);
+      const share = Math.exp(x) / row.reduce((sum, value) => sum + Math.exp(value), 0);
+      return total === 0 ? 0 : ((share - Number(p.labels![place] === i % p.V)) * p.weights[place]!) / total;
+    });
+    expectClose(dlogits, wanted, tolerance, "dlogits", (want) => Math.max(1, Math.abs(want)));
+  });
+
+  law(
+    "do not depend on 10,000 added to all logits in float32, nor does the loss",
+    setting({ own: false, dtype: "float32", kinds: ["ones", "mask", "fractional"] }),
+    (s) => {
+      const coarse = s.p.logits.map((x) => Math.round(64 * x) / 64); // which float32 holds beside 10,000
+      const [near, far] = [0, 1e4].map((by) =>
+        evaluateProblem({ ...s.p, logits: coarse.map((x) => x + by) }, s, optionsOf(s)),
+      );
+      const scale = (want: number): number => Math.max(1, Math.abs(want));
+      expectClose(far!.value, Array.from(near!.value), 1e-6, "value", scale);
+      expectClose(far!.dlogits, Array.from(near!.dlogits), 1e-6, "dlogits", scale);
+    },
+  );
+
   law(
     "do not depend on a constant added to a row of logits, nor does the loss",
     setting({ own: false, dtype: "float64" }),
@@ -301,6 +329,36 @@ describe("the loss", () => {
       );
     }
   });
+
+  law("of an untrained model is about ln V", setting({ soft: false, own: false, dtype: "float32" }), (s) => {
+    const random = stream(s.extra);
+    const V = 2 + Math.floor(200 * random());
+    const small = Array.from({ length: s.p.B * s.p.T * V }, () => 0.02 * random() - 0.01);
+    const labels = s.p.labels!.map(() => Math.floor(V * random()));
+    const p = { ...s.p, V, logits: small, labels, weights: s.p.weights.map(() => 0.5 + random()) };
+    expect(Math.abs(evaluateProblem(p, s, {}).value[0]! - Math.log(V))).toBeLessThan(0.02);
+  });
+
+  law(
+    "is not changed by a class that cannot be: a logit of −∞, or one far below",
+    setting({ own: false, kinds: ["ones", "mask", "fractional"] }),
+    (s) => {
+      const { p } = s;
+      const without = evaluateProblem(p, s, optionsOf(s), { weights: true });
+      for (const low of [-Infinity, -1e4]) {
+        const beside = (from: readonly number[], more: number): number[] =>
+          p.weights.flatMap((_, i) => [...from.slice(i * p.V, (i + 1) * p.V), more]);
+        const wider = { ...p, V: p.V + 1, logits: beside(p.logits, low), soft: p.soft && beside(p.soft, 0) };
+        const w = p.weights.includes(0) && low === -Infinity; // a row of weight 0 that has −∞ would not be read
+        const got = evaluateProblem(wider, s, optionsOf(s), { weights: !w });
+        const close = s.dtype === "float32" ? 2e-6 : tolerance;
+        const scale = (want: number): number => Math.max(1, Math.abs(want));
+        expectClose(got.value, Array.from(without.value), close, "value", scale);
+        expectClose(got.dlogits, beside(Array.from(without.dlogits), 0), close, "dlogits", scale);
+        if (!w) expectClose(got.dweights!, Array.from(without.dweights!), close, "dweights", scale);
+      }
+    },
+  );
 
   law(
     "does not depend on the order of the batch",

@@ -20,27 +20,43 @@ export interface Flags {
   readonly sumOverBatch: boolean;
 }
 
-/** A loss of one row x with the distribution y, and its derivatives in both. */
-export type RowLoss = (x: number[], y: number[]) => { loss: number; dx: number[]; dy: number[] };
+/** A loss of one row x with the distribution y, its derivatives in both, and its Hessian in x times a vector. */
+export type RowLoss = (
+  x: number[],
+  y: number[],
+) => { loss: number; dx: number[]; dy: number[]; curve: (along: number[]) => number[] };
 
-export const crossEntropy: RowLoss = (x, y) => {
-  const largest = Math.max(...x);
-  let total = 0;
-  for (const value of x) total += Math.exp(value - largest);
-  const logp = x.map((value) => value - largest - Math.log(total));
-  let [loss, mass] = [0, 0];
-  y.forEach((share, v) => {
-    loss -= share * logp[v]!;
-    mass += share;
-  });
-  return { loss, dx: logp.map((l, v) => mass * Math.exp(l) - y[v]!), dy: logp.map((l) => -l) };
-};
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, v) => sum + value * b[v]!, 0);
 
-export const squaredError: RowLoss = (x, y) => {
-  let loss = 0;
-  x.forEach((value, v) => (loss += y[v]! * (value - 1) ** 2));
-  return { loss, dx: x.map((value, v) => 2 * y[v]! * (value - 1)), dy: x.map((value) => (value - 1) ** 2) };
-};
+/** −Σ y'·log p + λ·z², with y' = (1 − ε)·y + ε/V and z = log Σ exp x. */
+export const smoothedCrossEntropy =
+  ({ labelSmoothing: epsilon, zLoss: lambda }: { labelSmoothing: number; zLoss: number }): RowLoss =>
+  (x, y) => {
+    const largest = Math.max(...x);
+    const z = largest + Math.log(x.reduce((total, value) => total + Math.exp(value - largest), 0));
+    const logp = x.map((value) => value - z);
+    const p = logp.map(Math.exp);
+    const smooth = y.map((share) => (1 - epsilon) * share + epsilon / x.length);
+    const mass = smooth.reduce((a, share) => a + share);
+    return {
+      loss: lambda * z ** 2 - dot(smooth, logp),
+      dx: p.map((q, v) => (mass + 2 * lambda * z) * q - smooth[v]!),
+      dy: logp.map((l) => -(1 - epsilon) * l),
+      curve: (along) => {
+        const mean = dot(p, along);
+        return p.map((q, v) => (mass + 2 * lambda * z) * q * (along[v]! - mean) + 2 * lambda * q * mean);
+      },
+    };
+  };
+
+export const crossEntropy: RowLoss = smoothedCrossEntropy({ labelSmoothing: 0, zLoss: 0 });
+
+export const squaredError: RowLoss = (x, y) => ({
+  loss: x.reduce((sum, value, v) => sum + y[v]! * (value - 1) ** 2, 0),
+  dx: x.map((value, v) => 2 * y[v]! * (value - 1)),
+  dy: x.map((value) => (value - 1) ** 2),
+  curve: (along) => along.map((value, v) => 2 * y[v]! * value),
+});
 
 export interface Answer {
   readonly shape: number[];
@@ -49,9 +65,17 @@ export interface Answer {
   readonly logits: number[];
   readonly weights: number[];
   readonly soft: number[];
+  /** The Hessian of Σ u·value in the logits, times `along`. */
+  readonly product: number[];
 }
 
-export function naive(problem: Problem, flags: Flags, row: RowLoss, cotangent: ArrayLike<number>): Answer {
+export function naive(
+  problem: Problem,
+  flags: Flags,
+  row: RowLoss,
+  cotangent: ArrayLike<number>,
+  along: readonly number[] = problem.logits,
+): Answer {
   const { B, T, V } = problem;
   const rows = Array.from({ length: B * T }, (_, i) => {
     const x = problem.logits.slice(i * V, (i + 1) * V);
@@ -81,6 +105,7 @@ export function naive(problem: Problem, flags: Flags, row: RowLoss, cotangent: A
     logits: new Array<number>(B * T * V).fill(0),
     weights: new Array<number>(B * T).fill(0),
     soft: new Array<number>(B * T * V).fill(0),
+    product: new Array<number>(B * T * V).fill(0),
   };
   places.forEach((those, e) => {
     let [total, mass, count] = [0, 0, 0];
@@ -94,11 +119,13 @@ export function naive(problem: Problem, flags: Flags, row: RowLoss, cotangent: A
     answer.value.push(value);
     const u = divisor === 0 ? 0 : cotangent[e]! / divisor;
     for (const i of those) {
-      const { loss, dx, dy } = rows[i]!;
+      const { loss, dx, dy, curve } = rows[i]!;
+      const curved = curve(along.slice(i * V, (i + 1) * V));
       answer.weights[i] = u * (averages ? loss - value : loss);
       for (let v = 0; v < V; v++) {
         answer.logits[i * V + v] = u * w[i]! * dx[v]!;
         answer.soft[i * V + v] = u * w[i]! * dy[v]!;
+        answer.product[i * V + v] = u * w[i]! * curved[v]!;
       }
     }
   });

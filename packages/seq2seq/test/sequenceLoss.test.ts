@@ -85,10 +85,43 @@ describe("extremes", () => {
     expectClose(grad(soft, [logits])[0].data, [0, 0, 0, 0, 0, 0], 1e-15, "their gradient");
   });
 
-  test("one class costs nothing", () => {
+  test.each(Object.keys(settings))("one class costs nothing: %s", (name) => {
     const logits = double([[[7], [-3]]]);
-    const { value, grads } = evaluate(sequenceLoss(logits, [[0, 0]], [[1, 2]]), [logits]);
-    expect([...value, ...grads[0]!].map(Math.abs)).toEqual([0, 0, 0]);
+    for (const targets of [[[0, 0]], double([[[1], [0.5]]])]) {
+      const { value, grads } = evaluate(sequenceLoss(logits, targets, [[1, 2]], settings[name]), [logits]);
+      expect([...value, ...grads[0]!].every((x) => x === 0)).toBe(true);
+    }
+  });
+
+  test.each(Object.keys(settings))("one token: %s", (name) => {
+    const logits = double([[[0, Math.log(3)]]]);
+    const weight = tensor([[2]], { dtype: "float64", requiresGrad: true });
+    const loss = sequenceLoss(logits, [[1]], weight, settings[name]);
+    const { value, grads } = evaluate(loss, [logits, weight], full(loss.shape, 1, { dtype: "float64" }));
+    const [averages, ce] = [name.startsWith("average"), Math.log(4 / 3)];
+    const w = averages ? 1 : 2;
+    expectClose(value, [w * ce], 1e-15, "value");
+    expectClose(grads[0]!, [w / 4, -w / 4], 1e-15, "gradient in logits");
+    expectClose(grads[1]!, [averages ? 0 : ce], 1e-15, "gradient in the weight");
+  });
+
+  test("a million rows have their mean to 1e-6 in float32", () => {
+    const [B, T] = [1000, 1000];
+    const data = Float32Array.from({ length: B * T * 2 }, (_, i) => Math.sin(i) * (i % 7));
+    const labels = Int32Array.from({ length: B * T }, (_, i) => (i >> 3) & 1);
+    const logits = tensor(data, { shape: [B, T, 2], requiresGrad: true });
+    const loss = sequenceLoss(logits, labels, full([B, T], 1));
+    let [total, wrong] = [0, 0];
+    const [dlogits] = grad(loss, [logits]);
+    const gradient = dlogits.data;
+    labels.forEach((label, i) => {
+      const off = data[2 * i + 1 - label]! - data[2 * i + label]!;
+      total += Math.log1p(Math.exp(off));
+      const want = 1 / (1 + Math.exp(-off)) / (B * T);
+      wrong = Math.max(wrong, Math.abs(gradient[2 * i + 1 - label]! - want), Math.abs(gradient[2 * i + label]! + want));
+    });
+    expect(Math.abs(loss.item() / (total / (B * T)) - 1)).toBeLessThan(1e-6);
+    expect(wrong * B * T).toBeLessThan(1e-6);
   });
 
   test.each([

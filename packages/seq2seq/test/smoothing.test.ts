@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kinds, problem, stream } from "./arbitraries.ts";
 import { evaluate, expectClose, expectSame, rows, settings, wave, type Evaluated } from "./helpers.ts";
-import { crossEntropy, naive, type Flags, type Problem, type RowLoss } from "./naive.ts";
+import { naive, smoothedCrossEntropy, type Flags, type Problem } from "./naive.ts";
 import { differences, runs, seed, tolerance } from "./settings.ts";
 
 interface Strengths {
@@ -17,24 +17,7 @@ interface Strengths {
 const both: Strengths = { labelSmoothing: 0.3, zLoss: 0.5 };
 const strengths: readonly Strengths[] = [{ labelSmoothing: 0.1, zLoss: 0 }, { labelSmoothing: 0, zLoss: 0.02 }, both];
 
-/** Both, written out in numbers, with the closed form of their gradients. */
-const rowLoss =
-  ({ labelSmoothing: e, zLoss }: Strengths): RowLoss =>
-  (x, y) => {
-    const plain = crossEntropy(
-      x,
-      y.map((share) => (1 - e) * share + e / x.length),
-    );
-    const largest = Math.max(...x);
-    const z = largest + Math.log(x.reduce((total, value) => total + Math.exp(value - largest), 0));
-    return {
-      loss: plain.loss + zLoss * z ** 2,
-      dx: plain.dx.map((d, v) => d + 2 * zLoss * z * Math.exp(x[v]! - z)),
-      dy: plain.dy.map((d) => (1 - e) * d),
-    };
-  };
-
-/** The same in ops, as a loss function of one's own: Σ −y'·log p + zLoss·(log Σ exp x)². */
+/** Both in ops, as a loss function of one's own: Σ −y'·log p + zLoss·(log Σ exp x)². */
 const composed =
   ({ labelSmoothing: e, zLoss }: Strengths): SoftmaxLossFunction =>
   ({ labels, logits }) => {
@@ -91,7 +74,7 @@ function expectAlike(got: Evaluated, want: Evaluated, within: number): void {
 describe("label smoothing and z-loss", () => {
   law("are what the formula says, with its gradients", setting(), ({ p, flags, strength }) => {
     const got = run(p, { ...settings[flags], ...strength });
-    const want = naive(p, settings[flags] as Flags, rowLoss(strength), wave(got.value.length));
+    const want = naive(p, settings[flags] as Flags, smoothedCrossEntropy(strength), wave(got.value.length));
     expectClose(got.value, want.value, tolerance, "value", scale);
     expectClose(got.grads[0]!, want.logits, tolerance, "gradient in logits", scale);
     expectClose(got.grads[1]!, want.weights, tolerance, "gradient in weights", scale);
@@ -215,25 +198,7 @@ describe("the second derivative", () => {
     const slopes = Array.from(product, (_, i) => (above[i]! - below[i]!) / 2e-5);
     expectClose(product, slopes, differences, "slopes", scale);
 
-    // (Σy' + 2λz)·(diag p − ppᵀ) + 2λ·ppᵀ for each row, times u·w over the divisor, which the oracle gives for slopes of 1.
-    const flat = naive(
-      p,
-      settings[flags] as Flags,
-      () => ({ loss: 0, dx: new Array<number>(V).fill(1), dy: [] }),
-      wave(B * T),
-    );
-    const closed = p.weights.flatMap((_, i) => {
-      const row = p.logits.slice(i * V, (i + 1) * V);
-      const z = Math.log(row.reduce((all, value) => all + Math.exp(value), 0));
-      const q = row.map((value) => Math.exp(value - z));
-      const along = q.reduce((all, value, c) => all + value * direction[i * V + c]!, 0);
-      const { labelSmoothing: e, zLoss } = strength;
-      const mass = p.soft ? p.soft.slice(i * V, (i + 1) * V).reduce((a, y) => a + (1 - e) * y + e / V, 0) : 1;
-      return q.map((value, c) => {
-        const curve = (mass + 2 * zLoss * z) * value * (direction[i * V + c]! - along) + 2 * zLoss * value * along;
-        return flat.logits[i * V + c]! * curve;
-      });
-    });
+    const closed = naive(p, settings[flags] as Flags, smoothedCrossEntropy(strength), wave(B * T), direction).product;
     expectClose(product, closed, tolerance, "closed form", scale);
   });
 });

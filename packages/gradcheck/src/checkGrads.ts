@@ -67,8 +67,8 @@ export function check(
     const point = pointOf(of, at, { check: name, order, seed, draw, weigh, tolerance, exact });
     checkPure(point);
     checkPaths(point);
-    checkSize(point, zero);
     checkSlopes(point);
+    checkSize(point, zero);
     return point.cotangents;
   };
   const cotangents = checkOne(many, inputs, 1);

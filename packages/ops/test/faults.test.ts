@@ -10,7 +10,10 @@ interface Data {
   readonly dtype?: DType;
 }
 /** The name of an input, a number, or an op with its operands. */
-type Expression = string | number | readonly [op: string, ...operands: Expression[]];
+type Expression = string | number | Application;
+interface Application extends ReadonlyArray<Expression> {
+  readonly 0: string;
+}
 
 /** A mistake that another library had, made small; the right answer was computed by a second route. */
 interface Fault {

@@ -6,7 +6,7 @@ type Rule = NonNullable<Node["rule"]>;
 type Form = Rule["form"];
 type PullInto = NonNullable<Form["pullInto"]>;
 type PullAll = NonNullable<Form["pullAll"]>;
-type Definition = NonNullable<Form["composed"]>;
+type Composed = NonNullable<Form["composed"]>;
 
 /**
  * A fault to put into one rule of a graph. The engine reads a rule from its node, so a fault can be put there from outside, into
@@ -36,20 +36,20 @@ export function faulty(
   };
 }
 
-/** The pull-back times a factor, in the rule on tensors (`vjp`, or a fused op's definition), in `backward`, or in both. */
+/** The pull-back times a factor: where it is defined (`vjp`, or a composed form), in `backward`, or in both. */
 export function scaled(factor: number, paths: readonly ("vjp" | "backward")[] = ["vjp", "backward"]): Fault {
   return ({ form }, input) => {
-    const { pull, composed, pullInto, pullAll } = form;
-    const change: { -readonly [K in keyof Form]: Form[K] } = { ...form };
-    if (paths.includes("vjp")) {
-      if (pull) change.pull = changedPull(form, input, (dx) => mul(dx, factor));
-      if (composed) change.composed = changedDefinition(composed, input, factor);
-    }
-    if (paths.includes("backward")) {
-      if (pullInto) change.pullInto = changedPullInto(pullInto, input, factor);
-      if (pullAll) change.pullAll = changedPullAll(pullAll, input, factor);
-    }
-    return { form: change };
+    const { pull, pullInto, pullAll, composed } = form;
+    const [defined, fast] = [paths.includes("vjp"), paths.includes("backward")];
+    return {
+      form: {
+        ...form,
+        ...(defined && pull && { pull: changedPull(form, input, (dx) => mul(dx, factor)) }),
+        ...(defined && composed && { composed: changedComposed(composed, input, factor) }),
+        ...(fast && pullInto && { pullInto: changedPullInto(pullInto, input, factor) }),
+        ...(fast && pullAll && { pullAll: changedPullAll(pullAll, input, factor) }),
+      },
+    };
   };
 }
 
@@ -90,41 +90,41 @@ function changedPullInto(pullInto: PullInto, input: number, factor: number): Pul
   return (kept, attrs) => {
     const pull = pullInto(kept, attrs);
     return (dy, i, into, beta) => {
-      if (i !== input) pull(dy, i, into, beta);
-      else addScaled({ into, beta }, factor, (to) => pull(dy, i, to.into, to.beta));
+      if (i === input) scaledInto({ into, beta }, factor, (dx) => pull(dy, i, dx, 0));
+      else pull(dy, i, into, beta);
     };
   };
 }
 
 function changedPullAll(pullAll: PullAll, input: number, factor: number): PullAll {
   return (kept, dy, to, attrs) => {
-    const own = to[input];
-    if (!own) return pullAll(kept, dy, to, attrs);
-    addScaled(own, factor, (spare) => {
-      const changed = to.map((accumulator, i) => (i === input ? spare : accumulator));
-      pullAll(kept, dy, changed, attrs);
+    const wanted = to[input];
+    if (!wanted) return pullAll(kept, dy, to, attrs);
+    scaledInto(wanted, factor, (dx) => {
+      const others = to.map((accumulator, i) => (i === input ? { into: dx, beta: 0 as const } : accumulator));
+      pullAll(kept, dy, others, attrs);
     });
   };
 }
 
-/** Adds what `pull` adds to zeros, times the factor. */
-function addScaled({ into, beta }: Accumulator, factor: number, pull: (to: Accumulator) => void): void {
-  const dx: NdArray = k.empty(into.shape, into.dtype);
-  pull({ into: dx, beta: 0 });
+/** Factor times what is written into an array of its own, in an accumulator. */
+function scaledInto({ into, beta }: Accumulator, factor: number, write: (dx: NdArray) => void): void {
+  const dx = k.empty(into.shape, into.dtype);
+  write(dx);
   const wrong = k.mul(dx, k.fill(dx.shape, factor, dx.dtype));
   if (beta === 1) k.addInto(into, wrong);
   else k.copyInto(into, 0, wrong);
 }
 
-/** The same values; of what is pulled back to one input, the factor times as much. */
-function changedDefinition(composed: Definition, input: number, factor: number): Definition {
+/** The composed form reads one input through an identity whose gradient has the factor. */
+function changedComposed(composed: Composed, input: number, factor: number): Composed {
+  const through = customGradient((x: Tensor) => ({ value: x, gradient: (dx) => [mul(dx, factor)] }));
   return (kept, attrs, record) => {
     const inputs: Tensor[] = [];
     const { value } = composed(kept, attrs, (x) => {
       const recorded = record(x);
       inputs.push(recorded);
-      if (inputs.length - 1 !== input) return recorded;
-      return customGradient((x: Tensor) => ({ value: x, gradient: (dy) => [mul(dy, factor)] }))(recorded);
+      return inputs.length - 1 === input ? through(recorded) : recorded;
     });
     return { inputs, value };
   };

@@ -14,6 +14,12 @@ export class Lanes {
     return v128.and(value, where);
   }
 
+  /** a · b, but 0 where either is 0. */
+  @inline static product<Float>(a: v128, b: v128): v128 {
+    const live = v128.and(v128.ne<Float>(a, Lanes.zero()), v128.ne<Float>(b, Lanes.zero()));
+    return Lanes.select(v128.mul<Float>(a, b), live);
+  }
+
   /** The first `left` lanes from memory, 0 in the others; touches nothing behind them. */
   @inline static load<Float>(from: usize, left: i32): v128 {
     return left >= Lanes.count<Float>() ? v128.load(from) : loadPart<Float>(from, left);

@@ -57,7 +57,10 @@ export function logSumExp<Float>(rows: i32, n: i32, x: usize, mask: usize, out: 
   }
 }
 
-/** into = y (dy − Σ y·dy) + beta · into, where places with y = 0 neither give nor receive, whatever dy is. */
+/**
+ * into = y (dy − Σ y·dy) + beta · into, where places with y = 0 neither give nor receive, whatever dy is, and a row of
+ * dy = 0 receives 0, whatever y is.
+ */
 export function softmaxGrad<Float>(rows: i32, n: i32, y: usize, dy: usize, into: usize, beta: i32): void {
   const row = <usize>n * sizeof<Float>();
   for (let r = 0; r < rows; r++) {
@@ -65,15 +68,14 @@ export function softmaxGrad<Float>(rows: i32, n: i32, y: usize, dy: usize, into:
     for (let j = 0; j < n; j += Lanes.count<Float>()) {
       const at = <usize>j * sizeof<Float>();
       const p = Lanes.load<Float>(y + at, n - j);
-      const term = v128.mul<Float>(p, Lanes.load<Float>(dy + at, n - j));
-      sum += Lanes.sum<Float>(Lanes.select(term, v128.ne<Float>(p, Lanes.zero())));
+      sum += Lanes.sum<Float>(Lanes.product<Float>(p, Lanes.load<Float>(dy + at, n - j)));
     }
     const mean = v128.splat<Float>(<Float>sum);
     for (let j = 0; j < n; j += Lanes.count<Float>()) {
       const at = <usize>j * sizeof<Float>();
       const p = Lanes.load<Float>(y + at, n - j);
-      const term = v128.mul<Float>(p, v128.sub<Float>(Lanes.load<Float>(dy + at, n - j), mean));
-      accumulate<Float>(into + at, Lanes.select(term, v128.ne<Float>(p, Lanes.zero())), n - j, beta);
+      const term = Lanes.product<Float>(p, v128.sub<Float>(Lanes.load<Float>(dy + at, n - j), mean));
+      accumulate<Float>(into + at, term, n - j, beta);
     }
     y += row;
     dy += row;

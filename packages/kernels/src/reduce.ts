@@ -129,9 +129,10 @@ export function logSumExp(x: NdArray, mask: NdArray | null, axis: number): NdArr
 export function softmaxGrad(into: NdArray, beta: Beta, y: NdArray, dy: NdArray, axis: number): void {
   gradAlongLast(into, beta, axis, [y, dy], (into, beta, [y, dy]) => {
     rowGrad(softmaxGradForms, into, beta, [y!, dy!], (n, [Y, D], [p, q]) => {
+      const product = (y: number, d: number): number => (y === 0 || d === 0 ? 0 : y * d);
       let inner = 0;
-      for (let j = 0; j < n; j++) if (Y![p! + j] !== 0) inner += Y![p! + j]! * D![q! + j]!;
-      return (j) => (Y![p! + j] === 0 ? 0 : Y![p! + j]! * (D![q! + j]! - inner));
+      for (let j = 0; j < n; j++) inner += product(Y![p! + j]!, D![q! + j]!);
+      return (j) => product(Y![p! + j]!, D![q! + j]! - inner);
     });
   });
 }

@@ -29,8 +29,9 @@ const logSoftmaxOp = /* @__PURE__ */ defineOp({
   forward: ({ x }, { axis, mask }: MaskedAxis) => k.logSoftmax(x, mask && mask.array, axis),
   vjp: ({ output: y }, { axis, mask }) => ({
     x: (dy) => {
-      const counted = mask ? where(mask, dy, 0) : dy;
-      return sub(counted, mulNoNan(sum(counted, { axis, keepDims: true }), exp(y)));
+      const counted = (t: Tensor): Tensor => (mask ? where(mask, t, 0) : t);
+      const total = sum(counted(dy), { axis, keepDims: true });
+      return counted(sub(dy, mulNoNan(exp(y), total)));
     },
   }),
   backward: ({ output }, { axis, mask }) => ({

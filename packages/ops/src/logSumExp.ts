@@ -1,7 +1,7 @@
 import { defineOp, type Tensor, type TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { checkFloats } from "./arguments.ts";
-import { greater } from "./compare.ts";
+import { notEqual } from "./compare.ts";
 import { maskOf } from "./masks.ts";
 import { mulNoNan } from "./mul.ts";
 import { reductionOf, type ReductionOptions } from "./reduction.ts";
@@ -42,8 +42,8 @@ const logSumExpOp = /* @__PURE__ */ defineOp({
   forward: ({ x }, { mask }: { mask: Tensor | null }) => k.logSumExp(x, mask && mask.array, x.shape.length - 1),
   vjp: ({ x, output }, { mask }) => ({
     x: (dy) => {
-      const hasMass = expandDims(greater(output, -Infinity), { axis: -1 });
-      const slope = where(hasMass, softmax(x, mask ? { mask } : {}), 0);
+      const hasMass = expandDims(notEqual(output, -Infinity), { axis: -1 });
+      const slope = where(hasMass, softmax(where(hasMass, x, 0), mask ? { mask } : {}), 0);
       return mulNoNan(slope, expandDims(dy, { axis: -1 }));
     },
   }),

@@ -1,10 +1,12 @@
 import { defineOp, type Tensor, type TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { axisOf, checkFloats } from "./arguments.ts";
+import { notEqual } from "./compare.ts";
 import { maskOf } from "./masks.ts";
-import { mul, mulNoNan } from "./mul.ts";
+import { mulNoNan } from "./mul.ts";
 import { sub } from "./sub.ts";
 import { sum } from "./sum.ts";
+import { where } from "./where.ts";
 
 export interface SoftmaxOptions {
   /** Default: the last. */
@@ -39,8 +41,8 @@ const softmaxOp = /* @__PURE__ */ defineOp({
   forward: ({ x }, { axis, mask }: MaskedAxis) => k.softmax(x, mask && mask.array, axis),
   vjp: ({ output: y }, { axis }) => ({
     x: (dy) => {
-      const weighted = mulNoNan(dy, y);
-      return sub(weighted, mul(y, sum(weighted, { axis, keepDims: true })));
+      const weighted = mulNoNan(y, where(notEqual(y, 0), dy, 0)); // what has no share has no say, whatever its dy is
+      return sub(weighted, mulNoNan(y, sum(weighted, { axis, keepDims: true })));
     },
   }),
   backward: ({ output }, { axis }) => ({ x: (dy, into, beta) => k.softmaxGrad(into, beta, output, dy, axis) }),

@@ -20,21 +20,32 @@ export class Lanes {
     return Lanes.select(v128.mul<Float>(a, b), live);
   }
 
-  /** The first `left` lanes from memory, 0 in the others; touches nothing behind them. */
-  @inline static load<Float>(from: usize, left: i32): v128 {
-    return left >= Lanes.count<Float>() ? v128.load(from) : loadPart<Float>(from, left);
+  /** Ones in the first `left` lanes. */
+  @inline static first<Float>(left: i32): v128 {
+    return v128.load(FIRST + ((<usize>(Lanes.count<Float>() - max(left, 0))) * sizeof<Float>()));
   }
 
-  /** Writes the first `left` lanes. */
+  /** The first `left` lanes from memory, 0 in the others. Reads on behind them, where memory.ts keeps room. */
+  @inline static load<Float>(from: usize, left: i32): v128 {
+    const all = v128.load(from);
+    return left >= Lanes.count<Float>() ? all : v128.and(all, Lanes.first<Float>(left));
+  }
+
+  /** Writes the first `left` lanes, of which there is one. */
   @inline static store<Float>(to: usize, value: v128, left: i32): void {
     if (left >= Lanes.count<Float>()) v128.store(to, value);
-    else storePart<Float>(to, value, left);
+    else if (sizeof<Float>() == 8) v128.store64_lane(to, value, 0);
+    else if (left == 1) v128.store32_lane(to, value, 0);
+    else {
+      v128.store64_lane(to, value, 0);
+      if (left == 3) v128.store32_lane(to, value, 2, 8);
+    }
   }
 
   /** Ones in those of the first `left` lanes whose byte of the mask is not 0; mask 0 means no mask. */
   @inline static counted<Float>(mask: usize, left: i32): v128 {
-    if (left < Lanes.count<Float>()) return countedPart<Float>(mask, left);
-    return mask == 0 ? i32x4.splat(-1) : maskLanes<Float>(sizeof<Float>() == 4 ? load<u32>(mask) : load<u16>(mask));
+    const all = mask == 0 ? i32x4.splat(-1) : maskLanes<Float>(mask);
+    return left >= Lanes.count<Float>() ? all : v128.and(all, Lanes.first<Float>(left));
   }
 
   /** Two float64; of four float32 lanes, 0 and 2, 1 and 3 are added. */
@@ -58,30 +69,12 @@ export class Lanes {
   }
 }
 
-function loadPart<Float>(from: usize, left: i32): v128 {
-  if (left <= 0) return Lanes.zero();
-  if (sizeof<Float>() == 8) return v128.load64_zero(from);
-  if (left == 1) return v128.load32_zero(from);
-  const two = v128.load64_zero(from);
-  return left == 2 ? two : v128.load32_lane(from, two, 2, 8);
-}
+const FIRST = memory.data<i64>([-1, -1, 0, 0, 0]); // from k lanes on: ones in all but the last k
 
-function storePart<Float>(to: usize, value: v128, left: i32): void {
-  if (left <= 0) return;
-  if (sizeof<Float>() == 8) return v128.store64_lane(to, value, 0);
-  if (left == 1) return v128.store32_lane(to, value, 0);
-  v128.store64_lane(to, value, 0);
-  if (left == 3) v128.store32_lane(to, value, 2, 8);
-}
-
-function countedPart<Float>(mask: usize, left: i32): v128 {
-  let bytes: u32 = 0;
-  for (let i = left - 1; i >= 0; i--) bytes = (bytes << 8) | (mask == 0 ? 1 : load<u8>(mask + <usize>i));
-  return maskLanes<Float>(bytes);
-}
-
-function maskLanes<Float>(bytes: u32): v128 {
-  const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(i32x4.splat(bytes)));
+@inline
+function maskLanes<Float>(mask: usize): v128 {
+  const bytes = sizeof<Float>() == 4 ? v128.load32_zero(mask) : v128.load16_splat(mask);
+  const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
   if (sizeof<Float>() == 4) return i32x4.gt_s(lanes, Lanes.zero());
   return i64x2.gt_s(i64x2.extend_low_i32x4_u(lanes), Lanes.zero());
 }

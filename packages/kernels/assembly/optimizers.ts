@@ -65,11 +65,13 @@ export function addSquares<Float>(n: i32, x: usize, sums: usize): void {
   v128.store(sums, s3, 48);
 }
 
+@inline
 function square(x: v128): v128 {
   return f64x2.mul(x, x);
 }
 
 /** The upper half of a vector, in the lower. */
+@inline
 function upper(x: v128): v128 {
   return i64x2.shuffle(x, x, 1, 0);
 }

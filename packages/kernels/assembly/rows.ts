@@ -148,6 +148,7 @@ export function logSumExpGrad<Float>(
   }
 }
 
+@inline
 function maskAt(mask: usize, places: i32): usize {
   return mask == 0 ? 0 : mask + <usize>places;
 }
@@ -183,6 +184,7 @@ function exponentials<Float>(n: i32, x: usize, mask: usize, top: Float, out: usi
   return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
 }
 
+@inline
 function accumulate<Float>(into: usize, term: v128, left: i32, beta: i32): void {
   Lanes.store<Float>(into, beta ? v128.add<Float>(Lanes.load<Float>(into, left), term) : term, left);
 }

@@ -68,8 +68,10 @@ class Float32 {
   @inline static exp(x: v128): v128 {
     // pmin and pmax are one instruction each, and in this order they keep NaN.
     const bounded = f32x4.pmin(f32x4.pmax(x, splat(LOWEST)), splat(HIGHEST));
-    const k = f32x4.add(f32x4.mul(bounded, splat(LOG2_E)), splat(ROUNDER));
-    const rounded = f32x4.sub(k, splat(ROUNDER));
+    const one = splat(ONE);
+    const rounder = splat(ROUNDER);
+    const k = f32x4.add(f32x4.mul(bounded, splat(LOG2_E)), rounder);
+    const rounded = f32x4.sub(k, rounder);
     let r = f32x4.sub(bounded, f32x4.mul(rounded, splat(LN2_SHORT)));
     r = f32x4.sub(r, f32x4.mul(rounded, splat(LN2_REST)));
     let p = splat(EXP);
@@ -78,11 +80,11 @@ class Float32 {
     p = step(p, r, EXP + 12);
     p = step(p, r, EXP + 16);
     p = step(p, r, EXP + 20);
-    p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), splat(ONE));
+    p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), one);
     // 2^k in two factors, so that neither leaves the normal range; shifting drops the rounder's own bits.
     const half = i32x4.shl(i32x4.shr_s(k, 1), 23);
     const rest = i32x4.sub(i32x4.shl(k, 23), half);
-    return f32x4.mul(f32x4.mul(p, i32x4.add(half, splat(ONE))), i32x4.add(rest, splat(ONE)));
+    return f32x4.mul(f32x4.mul(p, i32x4.add(half, one)), i32x4.add(rest, one));
   }
 
   /** x = 2^e · m with √½ ≤ m < √2; log x = e · ln 2 + log m. */
@@ -132,24 +134,26 @@ class Float32 {
 }
 
 class Float64 {
-  static exp(x: v128): v128 {
+  @inline static exp(x: v128): v128 {
     return f64x2(NativeMath.exp(f64x2.extract_lane(x, 0)), NativeMath.exp(f64x2.extract_lane(x, 1)));
   }
 
-  static log(x: v128): v128 {
+  @inline static log(x: v128): v128 {
     return f64x2(NativeMath.log(f64x2.extract_lane(x, 0)), NativeMath.log(f64x2.extract_lane(x, 1)));
   }
 
-  static tanh(x: v128): v128 {
+  @inline static tanh(x: v128): v128 {
     return f64x2(NativeMath.tanh(f64x2.extract_lane(x, 0)), NativeMath.tanh(f64x2.extract_lane(x, 1)));
   }
 }
 
+@inline
 function splat(constant: usize): v128 {
   return v128.load32_splat(constant);
 }
 
 /** One step of Horner's scheme. */
+@inline
 function step(p: v128, x: v128, coefficient: usize): v128 {
   return f32x4.add(f32x4.mul(p, x), splat(coefficient));
 }

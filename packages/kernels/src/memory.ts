@@ -82,9 +82,13 @@ function heapsOver(buffer: ArrayBuffer): Pick<Linear, "f32" | "f64" | "i32" | "u
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Makes sure that bytes below `end` exist. Heaps are replaced when it grows: keep no view across an allocation. */
-export function reach(end: number, largest: () => string): void {
+/** What kernels may read behind the last block, and ignore: the rest of a vector at the end of a row. */
+const MARGIN = 64;
+
+/** Makes sure that bytes below `top` exist. Heaps are replaced when it grows: keep no view across an allocation. */
+export function reach(top: number, largest: () => string): void {
   const m = memory();
+  const end = top + MARGIN;
   if (end <= m.u8.length) return;
   const piece = Math.min(64 * MB, Math.max(16 * MB, m.u8.length / 2));
   for (const wanted of [Math.max(end, m.u8.length + piece), end]) {
@@ -107,7 +111,7 @@ export function reach(end: number, largest: () => string): void {
   }
   const mb = (bytes: number): string => `${Math.round(bytes / MB)} MB`;
   const want = "a smaller batch, shorter sequences, or several steps";
-  const problem = `out of tensor memory: ${mb(counts.live)} in use by this step, ${mb(end - m.top)} more asked for`;
+  const problem = `out of tensor memory: ${mb(counts.live)} in use by this step, ${mb(top - m.top)} more asked for`;
   throw new MemoryError("memory", `${problem}; the largest tensors: ${largest()}`, {}, want);
 }
 

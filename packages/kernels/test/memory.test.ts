@@ -346,6 +346,24 @@ it("an argument of a step that does not fit says so", () => {
   });
 });
 
+it("rows that end where the memory ends are read like all others", () => {
+  k.configure({ limit: 4 * MB });
+  inStep(() => {
+    let last = filled(k, [15], 1, "float32");
+    for (;;) {
+      try {
+        last = filled(k, [15], 1, "float32");
+      } catch {
+        break; // full
+      }
+    }
+    expect(k.sumOfSquares(last)).toBe(15);
+    const rows = k.reshaped(last, [3, 5]);
+    k.softmaxGrad(rows, 0, rows, rows, 1);
+    expect(values(last)).toEqual(new Array(15).fill(1 - 5));
+  });
+});
+
 it("kernels work on blocks above 2 GB, whose addresses are negative as 32-bit numbers", () => {
   k.configure({ poison: false });
   inStep(() => {

@@ -7,6 +7,7 @@ import { Lanes } from "./lanes";
 
 const ROWS = 4;
 const KC = 256;
+const LINE = 64;
 const TILE_BYTES: usize = ROWS * 2 * 16;
 const A_BYTES: usize = 96 * KC * 4;
 const B_BYTES: usize = 768 * KC * 4;
@@ -234,7 +235,14 @@ function copyTile<Float>(m: i32, n: i32, from: usize, fromRow: usize, to: usize,
  */
 function pack<Float>(width: i32, n: i32, kc: i32, from: usize, across: usize, along: usize, to: usize): void {
   const step = <usize>width * sizeof<Float>();
-  for (let panel = 0; panel < n; panel += width) {
+  let panel = 0;
+  if (across == sizeof<Float>()) {
+    for (; panel + LINE / <i32>sizeof<Float>() <= n; panel += LINE / <i32>sizeof<Float>()) {
+      packLine(kc, from + <usize>panel * across, along, to, step);
+      to += <usize>kc * LINE;
+    }
+  }
+  for (; panel < n; panel += width) {
     for (let lane = 0; lane < width; lane += Lanes.count<Float>()) {
       const first = panel + lane;
       packStrip<Float>(
@@ -248,6 +256,22 @@ function pack<Float>(width: i32, n: i32, kc: i32, from: usize, across: usize, al
       );
     }
     to += <usize>kc * step;
+  }
+}
+
+/** As many neighbouring rows as fill a cache line, which would be gone when it is wanted again: one or several panels. */
+function packLine(kc: i32, from: usize, along: usize, to: usize, step: usize): void {
+  const panel = <usize>kc * step;
+  const to1 = step == 16 ? to + panel : to + 16;
+  const to2 = step == 16 ? to1 + panel : to + panel;
+  const to3 = step == 16 ? to2 + panel : to2 + 16;
+  for (let at: usize = 0; kc > 0; kc--) {
+    v128.store(to + at, v128.load(from));
+    v128.store(to1 + at, v128.load(from, 16));
+    v128.store(to2 + at, v128.load(from, 32));
+    v128.store(to3 + at, v128.load(from, 48));
+    from += along;
+    at += step;
   }
 }
 

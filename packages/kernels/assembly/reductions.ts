@@ -24,13 +24,42 @@ export function sum<Float>(outer: i32, n: i32, inner: i32, x: usize, out: usize)
 
 /** The largest value; NaN if there is one, −∞ if n is 0. */
 export function max<Float>(outer: i32, n: i32, inner: i32, x: usize, out: usize): void {
+  extreme<Float>(outer, n, inner, x, out, Lanes.zero());
+}
+
+/** The smallest value; NaN if there is one, ∞ if n is 0. */
+export function min<Float>(outer: i32, n: i32, inner: i32, x: usize, out: usize): void {
+  extreme<Float>(outer, n, inner, x, out, v128.splat<Float>(<Float>-0.0));
+}
+
+/** out[row] = √Σ x² over rows of n. The sums are those of `squares`. */
+export function norm<Float>(rows: i32, n: i32, x: usize, out: usize): void {
+  for (let i = 0; i < rows; i++) {
+    store<Float>(out, <Float>sqrt(squares<Float>(n, x, 0)));
+    x += <usize>n * sizeof<Float>();
+    out += sizeof<Float>();
+  }
+}
+
+/** out[row] = Σ (x − mean)² / divisor over rows of n. The sums are those of `squares`. */
+export function variance<Float>(rows: i32, n: i32, x: usize, out: usize, divisor: f64): void {
+  for (let i = 0; i < rows; i++) {
+    store<Float>(out, <Float>(squares<Float>(n, x, total<Float>(n, x) / n) / divisor));
+    x += <usize>n * sizeof<Float>();
+    out += sizeof<Float>();
+  }
+}
+
+/** The largest value after its sign is flipped by `flip`, 0 or the sign bits, flipped back. */
+function extreme<Float>(outer: i32, n: i32, inner: i32, x: usize, out: usize, flip: v128): void {
   const step = <usize>inner * sizeof<Float>();
   for (let o = 0; o < outer; o++) {
     for (let j = 0; j < inner; j += Lanes.count<Float>()) {
       const from = x + <usize>j * sizeof<Float>();
-      if (inner == 1) store<Float>(out, maxOfRow<Float>(n, from));
-      else Lanes.store<Float>(out, maxOfColumns<Float>(n, from, step, inner - j), inner - j);
-      out += <usize>min(inner - j, Lanes.count<Float>()) * sizeof<Float>();
+      const left = inner - j;
+      const most = inner == 1 ? maxOfRow<Float>(n, from, flip) : maxOfColumns<Float>(n, from, step, left, flip);
+      Lanes.store<Float>(out, v128.xor(most, flip), left);
+      out += <usize>(left < Lanes.count<Float>() ? left : Lanes.count<Float>()) * sizeof<Float>();
     }
     x += <usize>n * step;
   }
@@ -94,6 +123,7 @@ function sumColumns<Float>(n: i32, x: usize, step: usize, out: usize): void {
   storePair<Float>(out + 6 * sizeof<Float>(), s3);
 }
 
+@inline
 function loadPair<Float>(from: usize): v128 {
   return sizeof<Float>() == 4 ? f64x2.promote_low_f32x4(v128.load64_zero(from)) : v128.load(from);
 }
@@ -104,28 +134,81 @@ function storePair<Float>(to: usize, pair: v128): void {
 }
 
 /** As many neighbouring columns as a vector has lanes, or the `left` last ones. */
-function maxOfColumns<Float>(n: i32, x: usize, step: usize, left: i32): v128 {
+function maxOfColumns<Float>(n: i32, x: usize, step: usize, left: i32, flip: v128): v128 {
   let m = v128.splat<Float>(-Infinity);
   for (let k = 0; k < n; k++) {
-    m = v128.max<Float>(m, Lanes.load<Float>(x, left));
+    m = v128.max<Float>(m, v128.xor(Lanes.load<Float>(x, left), flip));
     x += step;
   }
   return m;
 }
 
 /** Two chains, since a max that minds NaN takes its time. */
-function maxOfRow<Float>(n: i32, x: usize): Float {
+function maxOfRow<Float>(n: i32, x: usize, flip: v128): v128 {
   let even = v128.splat<Float>(-Infinity);
   let odd = even;
   let k = 0;
   for (; k + 2 * Lanes.count<Float>() <= n; k += 2 * Lanes.count<Float>()) {
-    even = v128.max<Float>(even, v128.load(x));
-    odd = v128.max<Float>(odd, v128.load(x, 16));
+    even = v128.max<Float>(even, v128.xor(v128.load(x), flip));
+    odd = v128.max<Float>(odd, v128.xor(v128.load(x, 16), flip));
     x += 32;
   }
   for (; k < n; k++) {
-    even = v128.max<Float>(even, v128.load_splat<Float>(x));
+    even = v128.max<Float>(even, v128.xor(v128.load_splat<Float>(x), flip));
     x += sizeof<Float>();
   }
-  return Lanes.max<Float>(v128.max<Float>(even, odd));
+  return v128.splat<Float>(Lanes.max<Float>(v128.max<Float>(even, odd)));
+}
+
+/** Σ x in eight float64 sums, element i in sum i mod 8, which are then added in order. */
+function total<Float>(n: i32, x: usize): f64 {
+  let s0 = Lanes.zero();
+  let s1 = Lanes.zero();
+  let s2 = Lanes.zero();
+  let s3 = Lanes.zero();
+  for (let i = 0; i < n; i += 8) {
+    s0 = f64x2.add(s0, loadPartOfPair<Float>(x, n - i));
+    s1 = f64x2.add(s1, loadPartOfPair<Float>(x + 2 * sizeof<Float>(), n - i - 2));
+    s2 = f64x2.add(s2, loadPartOfPair<Float>(x + 4 * sizeof<Float>(), n - i - 4));
+    s3 = f64x2.add(s3, loadPartOfPair<Float>(x + 6 * sizeof<Float>(), n - i - 6));
+    x += 8 * sizeof<Float>();
+  }
+  return inOrder(s0, s1, s2, s3);
+}
+
+/** Σ (x − mean)², likewise. */
+function squares<Float>(n: i32, x: usize, mean: f64): f64 {
+  const middle = f64x2.splat(mean);
+  let s0 = Lanes.zero();
+  let s1 = Lanes.zero();
+  let s2 = Lanes.zero();
+  let s3 = Lanes.zero();
+  for (let i = 0; i < n; i += 8) {
+    s0 = f64x2.add(s0, square<Float>(x, n - i, middle));
+    s1 = f64x2.add(s1, square<Float>(x + 2 * sizeof<Float>(), n - i - 2, middle));
+    s2 = f64x2.add(s2, square<Float>(x + 4 * sizeof<Float>(), n - i - 4, middle));
+    s3 = f64x2.add(s3, square<Float>(x + 6 * sizeof<Float>(), n - i - 6, middle));
+    x += 8 * sizeof<Float>();
+  }
+  return inOrder(s0, s1, s2, s3);
+}
+
+/** (x − mean)² of two elements, 0 for those behind the `left` first. */
+@inline
+function square<Float>(x: usize, left: i32, mean: v128): v128 {
+  const rest = f64x2.sub(loadPair<Float>(x), mean);
+  const term = f64x2.mul(rest, rest);
+  return left >= 2 ? term : v128.and(term, Lanes.first<f64>(left));
+}
+
+@inline
+function loadPartOfPair<Float>(x: usize, left: i32): v128 {
+  const pair = loadPair<Float>(x);
+  return left >= 2 ? pair : v128.and(pair, Lanes.first<f64>(left));
+}
+
+function inOrder(s0: v128, s1: v128, s2: v128, s3: v128): f64 {
+  const sum = f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1) + f64x2.extract_lane(s1, 0);
+  const more = sum + f64x2.extract_lane(s1, 1) + f64x2.extract_lane(s2, 0) + f64x2.extract_lane(s2, 1);
+  return more + f64x2.extract_lane(s3, 0) + f64x2.extract_lane(s3, 1);
 }

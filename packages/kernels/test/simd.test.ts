@@ -287,7 +287,7 @@ describe(`comparison, selection, casts and loops, seed ${seed}`, () => {
   });
 });
 
-describe.each(floats)(`sums and maxima, %s, seed ${seed}`, (dtype) => {
+describe.each(floats)(`sums, maxima and minima, %s, seed ${seed}`, (dtype) => {
   const shapes = [
     [[0], [7]],
     [[0], [3, 5]],
@@ -313,7 +313,7 @@ describe.each(floats)(`sums and maxima, %s, seed ${seed}`, (dtype) => {
   ] as const;
   it.each(shapes)("over axes %j of %j, to the bit", (axes, shape) => {
     const values = randoms(simd.sizeOf(shape), dtype, generator(seed));
-    for (const name of ["sum", "max"] as const) {
+    for (const name of ["sum", "max", "min"] as const) {
       expectTwin((k, place) => k[name](place(values, shape, dtype), axes), [`${name}_${suffix[dtype]}`], exact, true);
     }
   });
@@ -333,6 +333,25 @@ describe.each(floats)(`sums and maxima, %s, seed ${seed}`, (dtype) => {
     ] as const) {
       expectTwin((k, place) => k.sum(place(values, shape, dtype), axes), [`sum_${suffix[dtype]}`], exact, true);
       expectTwin((k, place) => k.max(place(values, shape, dtype), axes), [`max_${suffix[dtype]}`], exact, true);
+      expectTwin((k, place) => k.min(place(values, shape, dtype), axes), [`min_${suffix[dtype]}`], exact, true);
+    }
+  });
+
+  it("outside of a step rows are staged, and one row of everything is left to the twin, which says so", () => {
+    const form = (shape: readonly number[], axes: readonly number[]): readonly string[] =>
+      outcome(simd, false, (k, place) => k.sum(place(new Array(12).fill(1), shape, dtype), axes)).forms;
+    expect(form([3, 4], [1])).toEqual([`sum_${suffix[dtype]}`]);
+    expect(form([3, 4], [0])).toEqual(["sum_twin"]);
+  });
+
+  it("is off by no more than n·2⁻⁵³·Σ |x|, and the rounding", () => {
+    const random = generator(seed);
+    for (const n of [1, 10, 1000, 30_000]) {
+      const values = randoms(n, dtype, random, 1).map((x) => (dtype === "float32" ? Math.fround(x) : x));
+      const [sum, size] = [exactSum(values), exactSum(values.map(Math.abs))];
+      const got = outcome(simd, true, (k, place) => k.sum(place(values, [n], dtype), [0])).values[0]![0]!;
+      const rounding = dtype === "float32" ? ulp(sum, dtype) / 2 : 0;
+      expect(Math.abs(got - sum)).toBeLessThanOrEqual(n * 2 ** -53 * size + rounding);
     }
   });
 
@@ -357,6 +376,74 @@ describe.each(floats)(`sums and maxima, %s, seed ${seed}`, (dtype) => {
     }
   });
 });
+
+describe.each(floats)(`norm and variance, %s, seed ${seed}`, (dtype) => {
+  const names = ["norm", "variance"] as const;
+  const shapes = [
+    [[1], [5, 1]],
+    [[1], [5, 8]],
+    [[1], [40, 133]],
+    [[1], [300, 70]],
+    [[1], [3, 0]],
+    [[1], [0, 3]],
+    [[0], [33, 5]],
+    [
+      [0, 2],
+      [3, 4, 5],
+    ],
+    [[0], [40_001]],
+    [
+      [0, 1],
+      [7, 9],
+    ],
+  ] as const;
+  it.each(shapes)("over axes %j of %j, to the bit", (axes, shape) => {
+    const values = randoms(simd.sizeOf(shape), dtype, generator(seed));
+    for (const name of names) {
+      expectTwin((k, place) => k[name](place(values, shape, dtype), axes, 7), [`${name}_${suffix[dtype]}`]);
+    }
+  });
+
+  it("NaN and infinities come out as the twin has them", () => {
+    const x = [1, NaN, 2, Infinity, 1, 1, -Infinity, Infinity, 0, -0, 0, -0];
+    for (const name of names) {
+      expectTwin((k, place) => k[name](place(x, [4, 3], dtype), [1], 3), [`${name}_${suffix[dtype]}`]);
+    }
+  });
+
+  it("errors stay below the bounds that their comments state", () => {
+    const random = generator(seed);
+    for (const n of [1, 7, 1000, 30_000]) {
+      const values = randoms(n, dtype, random, 1).map((x) => (dtype === "float32" ? Math.fround(x) : x) + 0);
+      const run: Run = (k, place) => [
+        k.norm(place(values, [n], dtype), [0]),
+        k.variance(place(values, [n], dtype), [0], n),
+      ];
+      const [norm, spread] = outcome(simd, true, run).values.map(([value]) => value!) as [number, number];
+      const mean = exactSum(values) / n;
+      const wanted = [
+        Math.sqrt(exactSum(values.map((x) => x * x))),
+        exactSum(values.map((x) => (x - mean) ** 2)) / n,
+      ] as const;
+      const u = 2 ** -53;
+      const rounding = wanted.map((value) => (dtype === "float32" ? ulp(value, dtype) / 2 : 4 * u * value)); // of `wanted` too
+      expect(Math.abs(norm - wanted[0])).toBeLessThanOrEqual((n / 16 + 6) * u * wanted[0] + rounding[0]!);
+      const off = (n / 8 + 8) * u * (exactSum(values.map(Math.abs)) / n);
+      expect(Math.abs(spread - wanted[1])).toBeLessThanOrEqual((n / 8 + 12) * u * wanted[1] + off ** 2 + rounding[1]!);
+    }
+  });
+});
+
+/** Σ x, rounded once: the errors of a running sum are summed beside it (Neumaier). */
+function exactSum(values: readonly number[]): number {
+  let [sum, rest] = [0, 0];
+  for (const x of values) {
+    const next = sum + x;
+    rest += Math.abs(sum) >= Math.abs(x) ? sum - next + x : x - next + sum;
+    sum = next;
+  }
+  return sum + rest;
+}
 
 it("sums and maxima of int32 are whole numbers, also in a step", () => {
   const run: Run = (k, place) => {

@@ -1,5 +1,5 @@
 // Buffers are 64-byte aligned and padded to a multiple of 64 bytes: loops take two vectors a turn and have no tail.
-import { Lanes } from "./lanes";
+import { Lanes, notZero } from "./lanes";
 import { Vector } from "./transcendental";
 
 export function neg<Float>(n: i32, x: usize, out: usize): void {
@@ -112,6 +112,34 @@ export function minimum<Float>(n: i32, x: usize, y: usize, out: usize): void {
   zip<Float, Minimum>(n, x, y, out);
 }
 
+/** out, in bytes, = 1 where the comparison holds and 0 elsewhere; nothing but ≠ holds for NaN. */
+export function equal<Float>(n: i32, x: usize, y: usize, out: usize): void {
+  compare<Float, Equal>(n, x, y, out);
+}
+
+export function notEqual<Float>(n: i32, x: usize, y: usize, out: usize): void {
+  compare<Float, NotEqual>(n, x, y, out);
+}
+
+export function less<Float>(n: i32, x: usize, y: usize, out: usize): void {
+  compare<Float, Less>(n, x, y, out);
+}
+
+export function lessEqual<Float>(n: i32, x: usize, y: usize, out: usize): void {
+  compare<Float, LessEqual>(n, x, y, out);
+}
+
+/** out = x where the byte of the condition is not 0, otherwise y. */
+export function select<Bits>(n: i32, condition: usize, x: usize, y: usize, out: usize): void {
+  for (let i = 0; i < n; i += 16 / <i32>sizeof<Bits>()) {
+    v128.store(out, v128.bitselect(v128.load(x), v128.load(y), notZero<Bits>(condition)));
+    condition += 16 / sizeof<Bits>();
+    x += 16;
+    y += 16;
+    out += 16;
+  }
+}
+
 /** into = (1 − y²) · dy + beta · into; the new term is 0 where dy is 0. */
 export function tanhGrad<Float>(n: i32, y: usize, dy: usize, into: usize, beta: i32): void {
   pullBack<Float, TanhSlope>(n, y, dy, into, beta);
@@ -175,6 +203,35 @@ function zip<Float, Map>(n: i32, x: usize, y: usize, out: usize): void {
     y += 32;
     out += 32;
   }
+}
+
+/** Four vectors a turn: 16 bytes, or 8. */
+function compare<Float, Test>(n: i32, x: usize, y: usize, out: usize): void {
+  const test = changetype<Test>(0);
+  for (let i = 0; i < n; i += 4 * Lanes.count<Float>()) {
+    const first = narrow<Float>(
+      test.of<Float>(v128.load(x), v128.load(y)),
+      test.of<Float>(v128.load(x, 16), v128.load(y, 16)),
+    );
+    const second = narrow<Float>(
+      test.of<Float>(v128.load(x, 32), v128.load(y, 32)),
+      test.of<Float>(v128.load(x, 48), v128.load(y, 48)),
+    );
+    if (sizeof<Float>() == 4) v128.store(out, v128.and(i8x16.narrow_i16x8_s(first, second), i8x16.splat(1)));
+    else {
+      const bytes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(first, second), first);
+      v128.store64_lane(out, v128.and(bytes, i8x16.splat(1)), 0);
+    }
+    x += 64;
+    y += 64;
+    out += 64 / sizeof<Float>();
+  }
+}
+
+/** Two vectors of ones and zeros in one, their lanes half as wide. */
+@inline
+function narrow<Float>(x: v128, y: v128): v128 {
+  return sizeof<Float>() == 4 ? i16x8.narrow_i32x4_s(x, y) : v128.shuffle<f32>(x, y, 0, 2, 4, 6);
 }
 
 function pullBack<Float, Slope>(n: i32, y: usize, dy: usize, into: usize, beta: i32): void {
@@ -313,6 +370,30 @@ class Maximum {
 class Minimum {
   @inline of<Float>(x: v128, y: v128): v128 {
     return v128.min<Float>(x, y);
+  }
+}
+
+class Equal {
+  @inline of<Float>(x: v128, y: v128): v128 {
+    return v128.eq<Float>(x, y);
+  }
+}
+
+class NotEqual {
+  @inline of<Float>(x: v128, y: v128): v128 {
+    return v128.ne<Float>(x, y);
+  }
+}
+
+class Less {
+  @inline of<Float>(x: v128, y: v128): v128 {
+    return v128.lt<Float>(x, y);
+  }
+}
+
+class LessEqual {
+  @inline of<Float>(x: v128, y: v128): v128 {
+    return v128.le<Float>(x, y);
   }
 }
 

@@ -44,7 +44,7 @@ export class Lanes {
 
   /** Ones in those of the first `left` lanes whose byte of the mask is not 0; mask 0 means no mask. */
   @inline static counted<Float>(mask: usize, left: i32): v128 {
-    const all = mask == 0 ? i32x4.splat(-1) : maskLanes<Float>(mask);
+    const all = mask == 0 ? i32x4.splat(-1) : notZero<Float>(mask);
     return left >= Lanes.count<Float>() ? all : v128.and(all, Lanes.first<Float>(left));
   }
 
@@ -71,10 +71,14 @@ export class Lanes {
 
 const FIRST = memory.data<i64>([-1, -1, 0, 0, 0]); // from k lanes on: ones in all but the last k
 
+/** Ones in the lanes, as wide as `Item`, whose byte in memory is not 0. */
 @inline
-function maskLanes<Float>(mask: usize): v128 {
-  const bytes = sizeof<Float>() == 4 ? v128.load32_zero(mask) : v128.load16_splat(mask);
-  const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
-  if (sizeof<Float>() == 4) return i32x4.gt_s(lanes, Lanes.zero());
+export function notZero<Item>(bytes: usize): v128 {
+  if (sizeof<Item>() == 1) return i8x16.ne(v128.load(bytes), Lanes.zero());
+  if (sizeof<Item>() == 4) {
+    const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(bytes)));
+    return i32x4.gt_s(lanes, Lanes.zero());
+  }
+  const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load16_splat(bytes)));
   return i64x2.gt_s(i64x2.extend_low_i32x4_u(lanes), Lanes.zero());
 }

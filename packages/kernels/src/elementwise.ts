@@ -1,5 +1,5 @@
-import type { DType, Shape, TypedArray } from "./array.ts";
-import { formFor, formsOf, type Forms, type Wasm } from "./forms.ts";
+import { bytesOf, type DType, type Shape, type TypedArray } from "./array.ts";
+import { formFor, formNamed, formsOf, type Forms } from "./forms.ts";
 import * as special from "./special.ts";
 import { begin, byRows, end, input, output, type Rows } from "./staging.ts";
 import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
@@ -55,11 +55,11 @@ export const equal: BinaryKernel = /* @__PURE__ */ comparison("equal", (x, y) =>
 export const notEqual: BinaryKernel = /* @__PURE__ */ comparison("notEqual", (x, y) => x !== y);
 export const less: BinaryKernel = /* @__PURE__ */ comparison("less", (x, y) => x < y);
 export const lessEqual: BinaryKernel = /* @__PURE__ */ comparison("lessEqual", (x, y) => x <= y);
-export const greater: BinaryKernel = /* @__PURE__ */ comparison("greater", (x, y) => x > y);
-export const greaterEqual: BinaryKernel = /* @__PURE__ */ comparison("greaterEqual", (x, y) => x >= y);
+export const greater: BinaryKernel = (x, y) => less(y, x);
+export const greaterEqual: BinaryKernel = (x, y) => lessEqual(y, x);
 
-export const logicalAnd: BinaryKernel = /* @__PURE__ */ comparison("logicalAnd", (x, y) => x !== 0 && y !== 0);
-export const logicalOr: BinaryKernel = /* @__PURE__ */ comparison("logicalOr", (x, y) => x !== 0 || y !== 0);
+export const logicalAnd: BinaryKernel = /* @__PURE__ */ connective("logicalAnd", (x, y) => x !== 0 && y !== 0);
+export const logicalOr: BinaryKernel = /* @__PURE__ */ connective("logicalOr", (x, y) => x !== 0 || y !== 0);
 
 export const tanhGrad: SlopeKernel = /* @__PURE__ */ slope("tanhGrad", (y) => 1 - y * y);
 export const sigmoidGrad: SlopeKernel = /* @__PURE__ */ slope("sigmoidGrad", (y) => y * (1 - y));
@@ -76,12 +76,11 @@ function unary(
     const wasm = formFor(forms, x.dtype);
     if (!wasm) {
       const [a, b] = x.dtype === "float32" ? [Math.fround(p), Math.fround(q)] : [p, q];
-      loopOver(out, [x], (to, at, from, start) => {
-        for (let i = 0, n = out.storage.length; i < n; i++) to[at + i] = define(from[start + i]!, a, b);
-      });
+      const [from, to] = [view(x), view(out)];
+      for (let i = 0; i < to.length; i++) to[i] = define(from[i]!, a, b);
     } else if (x.storage.pointer > 0 && out.storage.pointer > 0)
       wasm(out.storage.length, x.storage.pointer, out.storage.pointer, p, q);
-    else staged((n, from, to) => wasm(n, from, to, p, q), x, null, out);
+    else staged((n, from, to) => wasm(n, from!, to!, p, q), [x], out);
     return out;
   };
 }
@@ -107,13 +106,22 @@ function binaryInto(
   if (!wasm) zip(out, x, y, define);
   else if (x.storage.pointer > 0 && y.storage.pointer > 0 && pointer > 0)
     wasm(length, x.storage.pointer, y.storage.pointer, pointer);
-  else staged(wasm, x, y, out);
+  else staged(wasm, [x, y], out);
 }
 
 function comparison(name: string, define: (x: number, y: number) => boolean): BinaryKernel {
   const forms = formsOf(name);
   return (x, y) => {
-    formFor(forms, "bool");
+    const out = empty(x.shape, "bool");
+    binaryInto(forms, out, x, y, (p, q) => (define(p, q) ? 1 : 0));
+    return out;
+  };
+}
+
+function connective(name: string, define: (x: number, y: number) => boolean): BinaryKernel {
+  const forms = formsOf(name);
+  return (x, y) => {
+    formNamed("", forms.twin);
     const out = empty(x.shape, "bool");
     zip(out, x, y, (p, q) => (define(p, q) ? 1 : 0));
     return out;
@@ -124,18 +132,11 @@ function slope(name: string, define: (y: number) => number): SlopeKernel {
   const forms = formsOf(name);
   return (into, beta, y, dy) => {
     const wasm = formFor(forms, y.dtype);
-    const n = into.storage.length;
-    if (wasm && n <= FEW) {
-      begin();
-      wasm(n, input(y.storage), input(dy.storage), output(into.storage, beta === 1), beta);
-      end();
-      return;
-    }
     if (wasm) {
-      const operands = [row(y, "read"), row(dy, "read"), row(into, beta ? "add" : "write")];
-      byRows(n, operands, (count, [a, b, c]) => wasm(count, a!, b!, c!, beta));
+      staged((n, ...at) => wasm(n, ...at, beta), [y, dy], into, beta);
       return;
     }
+    const n = into.storage.length;
     const [Y, D, T] = [heapOf(y.storage), heapOf(dy.storage), heapOf(into.storage)];
     const [p, q, t] = [offsetOf(y.storage), offsetOf(dy.storage), offsetOf(into.storage)];
     for (let i = 0; i < n; i++) {
@@ -165,9 +166,16 @@ export function mulNoNanInto(into: NdArray, beta: Beta, slope: NdArray, dy: NdAr
   else binaryInto(mulNoNanForms, into, slope, dy, (p, q) => (q === 0 ? 0 : p * q));
 }
 
-/** condition ? x : y; what is not selected is not read. */
+const selectForms = { 1: "select_u8", 4: "select_u32", 8: "select_u64" } as const;
+
+/** condition ? x : y for a bool condition; what is not selected has no influence. */
 export function select(condition: NdArray, x: NdArray, y: NdArray): NdArray {
   const out = empty(x.shape, x.dtype);
+  const wasm = formNamed(selectForms[bytesOf[x.dtype]], "select_twin");
+  if (wasm) {
+    staged(wasm, [condition, x, y], out);
+    return out;
+  }
   const [C, X, Y, T] = [heapOf(condition.storage), heapOf(x.storage), heapOf(y.storage), heapOf(out.storage)];
   const [c, p, q, t] = [offsetOf(condition.storage), offsetOf(x.storage), offsetOf(y.storage), offsetOf(out.storage)];
   for (let i = 0, n = out.storage.length; i < n; i++) T[t + i] = C[c + i] ? X[p + i]! : Y[q + i]!;
@@ -177,13 +185,9 @@ export function select(condition: NdArray, x: NdArray, y: NdArray): NdArray {
 /** The same values in another dtype: to bool by ≠ 0, to int32 by truncation. */
 export function cast(x: NdArray, dtype: DType): NdArray {
   const out = empty(x.shape, dtype);
-  const bool = dtype === "bool";
-  loopOver(out, [x], (to, at, from, start) => {
-    for (let i = 0, n = out.storage.length; i < n; i++) {
-      const value = from[start + i]!;
-      to[at + i] = bool ? (value !== 0 ? 1 : 0) : value;
-    }
-  });
+  const [from, to] = [view(x), view(out)];
+  if (dtype !== "bool") to.set(from);
+  else for (let i = 0; i < to.length; i++) to[i] = from[i] === 0 ? 0 : 1;
   return out;
 }
 
@@ -225,29 +229,24 @@ function zip(out: NdArray, x: NdArray, y: NdArray, define: (x: number, y: number
   for (let i = 0, n = out.storage.length; i < n; i++) T[t + i] = define(X[p + i]!, Y[q + i]!);
 }
 
-function loopOver(
-  out: NdArray,
-  [x]: readonly [NdArray],
-  run: (to: TypedArray, at: number, from: TypedArray, start: number) => void,
-): void {
-  run(heapOf(out.storage), offsetOf(out.storage), heapOf(x.storage), offsetOf(x.storage));
-}
-
 /** Outside a step, few elements are copied in and out whole; many in blocks. */
 const FEW = 1024;
 
-function staged(wasm: Wasm, x: NdArray, y: NdArray | null, out: NdArray): void {
+function staged(
+  wasm: (n: number, ...at: number[]) => void,
+  inputs: readonly NdArray[],
+  out: NdArray,
+  beta: Beta = 0,
+): void {
   const n = out.storage.length;
   if (n <= FEW) {
     begin();
-    const a = input(x.storage);
-    if (y) wasm(n, a, input(y.storage), output(out.storage, false));
-    else wasm(n, a, output(out.storage, false));
+    const at = inputs.map((x) => input(x.storage));
+    wasm(n, ...at, output(out.storage, beta === 1));
     end();
-  } else if (y) {
-    byRows(n, [row(x, "read"), row(y, "read"), row(out, "write")], (count, [a, b, c]) => wasm(count, a!, b!, c!));
   } else {
-    byRows(n, [row(x, "read"), row(out, "write")], (count, [a, b]) => wasm(count, a!, b!));
+    const operands = [...inputs.map((x) => row(x, "read")), row(out, beta ? "add" : "write")];
+    byRows(n, operands, (count, at) => wasm(count, ...at));
   }
 }
 

@@ -118,6 +118,28 @@ describe.each(floats)(`elementwise, %s, seed ${seed}`, (dtype) => {
     expectTwin((k, place) => k[name](place(x, [x.length], dtype), place(y, [y.length], dtype)), [form]);
   });
 
+  const comparisons = [
+    ["equal", "equal"],
+    ["notEqual", "notEqual"],
+    ["less", "less"],
+    ["lessEqual", "lessEqual"],
+    ["greater", "less"],
+    ["greaterEqual", "lessEqual"],
+  ] as const;
+  it.each(comparisons)("%s agrees with its twin", (name, form) => {
+    for (const n of sizes) {
+      const random = generator(seed + n);
+      const [x, y] = [randoms(n, dtype, random, 1), randoms(n, dtype, random, 1)].map((list) =>
+        list.map((value) => Math.round(2 * value)),
+      ) as [number[], number[]]; // many are equal
+      expectTwin((k, place) => k[name](place(x, [n], dtype), place(y, [n], dtype)), [`${form}_${suffix[dtype]}`]);
+    }
+    const x = edges(dtype).flatMap((value) => edges(dtype).map(() => value));
+    const y = edges(dtype).flatMap(() => edges(dtype));
+    const run: Run = (k, place) => k[name](place(x, [x.length], dtype), place(y, [y.length], dtype));
+    expectTwin(run, [`${form}_${suffix[dtype]}`]);
+  });
+
   it("operands that are one array are read twice, never overwritten", () => {
     const values = edges(dtype);
     expectTwin(
@@ -200,21 +222,34 @@ describe("int32 and bool run on the twin", () => {
     expectSame(outcome(simd, false, run).values[0]!, [1, Math.imul(123456789, 987654321)]);
   });
 
+  // The twin of x > y is that of y < x.
   const comparisons = [
-    "equal",
-    "notEqual",
-    "less",
-    "lessEqual",
-    "greater",
-    "greaterEqual",
-    "logicalAnd",
-    "logicalOr",
+    ["equal", "equal"],
+    ["notEqual", "notEqual"],
+    ["less", "less"],
+    ["lessEqual", "lessEqual"],
+    ["greater", "less"],
+    ["greaterEqual", "lessEqual"],
+    ["logicalAnd", "logicalAnd"],
+    ["logicalOr", "logicalOr"],
   ] as const;
-  it.each(comparisons)("%s gives bool, whatever it compares", (name) => {
-    for (const dtype of ["bool", "int32", "float32"] as const) {
+  it.each(comparisons)("%s gives bool, whatever it compares", (name, form) => {
+    for (const dtype of ["bool", "int32", "float32", "float64"] as const) {
       const run: Run = (k, place) => k[name](place([0, 0, 1, 1], [4], dtype), place([0, 1, 0, 1], [4], dtype));
-      expectTwin(run, [`${name}_twin`]);
+      const inWasm = dtype in suffix && !name.startsWith("logical");
+      expectTwin(run, [inWasm ? `${form}_${suffix[dtype as Float]}` : `${form}_twin`]);
       expect(outcome(simd, true, run).values[0]).toBeInstanceOf(Uint8Array);
+    }
+  });
+});
+
+describe.each(["float32", "float64", "int32", "bool"] as const)(`selection of %s, seed ${seed}`, (dtype) => {
+  const form = { float32: "select_u32", float64: "select_u64", int32: "select_u32", bool: "select_u8" }[dtype];
+  it("takes the same bits as its twin", () => {
+    for (const n of sizes) {
+      const random = generator(seed + n);
+      const [c, x, y] = [randoms(n, "bool", random), randoms(n, dtype, random), randoms(n, dtype, random)];
+      expectTwin((k, place) => k.select(place(c, [n], "bool"), place(x, [n], dtype), place(y, [n], dtype)), [form]);
     }
   });
 });

@@ -46,7 +46,8 @@ export function crossEntropyBlock<Float>(
 
 /**
  * With z = log Σ exp x, loss = (1 − ε)·(z·Σ y − Σ y·x) + ε·(z − mean x) + λ·z²; 0 where a row does not count. Its derivative
- * is softmax(x)·factor − (1 − ε)·y − ε/count. stats: top, z − top, factor, ε/count.
+ * is softmax(x)·factor − (1 − ε)·y − ε/count. stats, `width` a row: top, z − top, and, where they are not 1 and 0 for all rows,
+ * factor and ε/count.
  */
 export function crossEntropyFinish<Float>(
   rows: i32,
@@ -56,6 +57,7 @@ export function crossEntropyFinish<Float>(
   zLoss: f64,
   loss: usize,
   stats: usize,
+  width: i32,
 ): void {
   for (let r = 0; r < rows; r++) {
     const top = shiftOf(load<f64>(states + TOP));
@@ -75,11 +77,13 @@ export function crossEntropyFinish<Float>(
     store<Float>(loss, isLive(live, r) ? <Float>value : 0);
     store<Float>(stats, <Float>top);
     store<Float>(stats + sizeof<Float>(), <Float>log);
-    store<Float>(stats + 2 * sizeof<Float>(), <Float>factor);
-    store<Float>(stats + 3 * sizeof<Float>(), <Float>share);
+    if (width > 2) {
+      store<Float>(stats + 2 * sizeof<Float>(), <Float>factor);
+      store<Float>(stats + 3 * sizeof<Float>(), <Float>share);
+    }
     states += STATE;
     loss += sizeof<Float>();
-    stats += 4 * sizeof<Float>();
+    stats += <usize>width * sizeof<Float>();
   }
 }
 
@@ -95,6 +99,7 @@ export function crossEntropyGrad<Float>(
   from: i32,
   smoothing: f64,
   stats: usize,
+  width: i32,
   dy: usize,
   into: usize,
   beta: i32,
@@ -104,7 +109,7 @@ export function crossEntropyGrad<Float>(
   for (let r = 0; r < rows; r++) {
     const d = load<Float>(dy);
     if (d != 0 && isLive(live, r)) {
-      gradRow<Float>(n, x, classes, soft, stats, d, keep * d, into, beta);
+      gradRow<Float>(n, x, classes, soft, stats, width, d, keep * d, into, beta);
       const label = labelAt(labels, r) - from;
       if (label >= 0 && label < n) {
         const at = into + (<usize>label) * sizeof<Float>();
@@ -114,7 +119,7 @@ export function crossEntropyGrad<Float>(
     x += row;
     if (classes != 0) classes += <usize>n;
     if (soft != 0) soft += row;
-    stats += 4 * sizeof<Float>();
+    stats += <usize>width * sizeof<Float>();
     dy += sizeof<Float>();
     into += row;
   }
@@ -191,6 +196,7 @@ function gradRow<Float>(
   classes: usize,
   soft: usize,
   stats: usize,
+  width: i32,
   d: Float,
   keep: Float,
   into: usize,
@@ -198,8 +204,8 @@ function gradRow<Float>(
 ): void {
   const top = v128.splat<Float>(load<Float>(stats));
   const log = v128.splat<Float>(load<Float>(stats + sizeof<Float>()));
-  const factor = v128.splat<Float>(load<Float>(stats + 2 * sizeof<Float>()) * d);
-  const share = v128.splat<Float>(load<Float>(stats + 3 * sizeof<Float>()) * d);
+  const factor = v128.splat<Float>(width == 2 ? d : load<Float>(stats + 2 * sizeof<Float>()) * d);
+  const share = v128.splat<Float>(width == 2 ? 0 : load<Float>(stats + 3 * sizeof<Float>()) * d);
   let j = 0;
   if (classes == 0 && soft == 0 && beta == 0) {
     for (; j + 2 * Lanes.count<Float>() <= n; j += 2 * Lanes.count<Float>()) {

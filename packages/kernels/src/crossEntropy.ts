@@ -22,8 +22,13 @@ export interface CrossEntropy {
 
 // What a row gathers, block after block: the largest logit, Σ exp(x − top), Σ y·(x − top), Σ y, Σ (x − top), their number.
 const STATE = 6;
-/** What a row's gradient needs: top, log Σ exp(x − top), the factor of the softmax, ε over the number of places. */
-const STATS = 4;
+/**
+ * What a row's gradient needs: top, log Σ exp(x − top), and, where they are not 1 and 0 for all rows, the factor of the softmax
+ * and ε over the number of places.
+ */
+export function statsWidth({ labels, smoothing, zLoss }: Pick<CrossEntropy, "labels" | "smoothing" | "zLoss">): 2 | 4 {
+  return labels.dtype === "int32" && smoothing === 0 && zLoss === 0 ? 2 : 4;
+}
 
 /** With z = log Σ exp x, loss = (1 − ε)·(z·Σ y − Σ y·x) + ε·(z − mean x) + λ·z² of each row; 0 where it does not count. */
 export function crossEntropy(rows: CrossEntropy): { loss: NdArray; stats: NdArray } {
@@ -86,16 +91,17 @@ export function crossEntropyBlock(states: NdArray, rows: CrossEntropy, from: num
 /** The loss [rows] and the statistics of rows whose states are complete. */
 export function crossEntropyFinish(
   states: NdArray,
-  { live, smoothing, zLoss }: Pick<CrossEntropy, "live" | "smoothing" | "zLoss">,
+  rows: Pick<CrossEntropy, "labels" | "live" | "smoothing" | "zLoss">,
   dtype: DType,
 ): { loss: NdArray; stats: NdArray } {
-  const count = states.shape[0]!;
-  const [loss, stats] = [empty([count], dtype), empty([count, STATS], dtype)];
+  const { live, smoothing, zLoss } = rows;
+  const [count, width] = [states.shape[0]!, statsWidth(rows)];
+  const [loss, stats] = [empty([count], dtype), empty([count, width], dtype)];
   const wasm = formFor(finishForms, dtype);
   if (wasm) {
-    const operands = [live && row(live), row(states, STATE), row(loss, 1, "write"), row(stats, STATS, "write")];
+    const operands = [live && row(live), row(states, STATE), row(loss, 1, "write"), row(stats, width, "write")];
     byRows(count, operands, (count, [live, states, loss, stats]) =>
-      wasm(count, live!, states!, smoothing, zLoss, loss!, stats!),
+      wasm(count, live!, states!, smoothing, zLoss, loss!, stats!, width),
     );
     return { loss, stats };
   }
@@ -121,7 +127,7 @@ export function crossEntropyFinish(
     if (zLoss !== 0) value += zLoss * z * z;
     const factor = (1 - smoothing) * mass + smoothing + (zLoss === 0 ? 0 : 2 * zLoss * z);
     L[l + r] = A && !A[a + r] ? 0 : value;
-    T.set([shiftOf(top), log, factor, share], t + r * STATS);
+    T.set([shiftOf(top), log, factor, share].slice(0, width), t + r * width);
   }
   return { loss, stats };
 }
@@ -142,13 +148,14 @@ export function crossEntropyGrad(
   const n = widthOf(logits);
   const wasm = formFor(gradForms, logits.dtype);
   if (!wasm) {
-    return pullBack(into, beta, rows, stats, dy, from, ({ x, y }, [top, log, factor, share]) => {
+    return pullBack(into, beta, rows, stats, dy, from, ({ x, y }, [top, log, factor = 1, share = 0]) => {
       return (j) => Math.exp(x(j) - top - log) * factor - (1 - smoothing) * y(j) - share;
     });
   }
-  const operands = [...operandsOf(rows), row(stats, STATS), row(dy), row(into, n, beta ? "add" : "write")];
+  const width = stats.shape[1]!;
+  const operands = [...operandsOf(rows), row(stats, width), row(dy), row(into, n, beta ? "add" : "write")];
   byRows(rowsOf(logits), operands, (count, [x, classes, live, labels, soft, stats, dy, into]) =>
-    wasm(count, n, x!, classes!, live!, labels!, soft!, from, smoothing, stats!, dy!, into!, beta),
+    wasm(count, n, x!, classes!, live!, labels!, soft!, from, smoothing, stats!, width, dy!, into!, beta),
   );
 }
 
@@ -175,7 +182,7 @@ export function crossEntropyTargetGrad(
 }
 
 type State = [top: number, sum: number, dot: number, mass: number, spread: number, places: number];
-type Stats = readonly [top: number, log: number, factor: number, share: number];
+type Stats = readonly [top: number, log: number, factor?: number, share?: number];
 
 /** A row as the twins see it, or null if it does not count. */
 interface Row {
@@ -206,13 +213,13 @@ function pullBack(
   from: number,
   slopeOf: (row: Row, stats: Stats) => (j: number) => number,
 ): void {
-  const n = widthOf(rows.logits);
+  const [n, width] = [widthOf(rows.logits), widthOf(stats)];
   const [T, S, D] = [heapOf(into.storage), heapOf(stats.storage), heapOf(dy.storage)];
   const [t, s, d] = [offsetOf(into.storage), offsetOf(stats.storage), offsetOf(dy.storage)];
   for (let r = 0; r < rowsOf(rows.logits); r++) {
     const factor = D[d + r]!;
     const row = factor === 0 ? null : rowOf(rows, r, from);
-    const slope = row && slopeOf(row, S.subarray(s + r * STATS, s + (r + 1) * STATS) as unknown as Stats);
+    const slope = row && slopeOf(row, [...S.subarray(s + r * width, s + (r + 1) * width)] as unknown as Stats);
     for (let j = 0, at = t + r * n; j < n; j++, at++) {
       const term = slope && row.counts(j) ? slope(j) * factor : 0;
       T[at] = beta ? T[at]! + term : term;

@@ -80,7 +80,7 @@ function unary(
       for (let i = 0; i < to.length; i++) to[i] = define(from[i]!, a, b);
     } else if (x.storage.pointer > 0 && out.storage.pointer > 0)
       wasm(out.storage.length, x.storage.pointer, out.storage.pointer, p, q);
-    else staged((n, from, to) => wasm(n, from!, to!, p, q), [x], out);
+    else staged((n, from, to) => wasm(n, from, to, p, q), [x], out);
     return out;
   };
 }

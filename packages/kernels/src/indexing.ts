@@ -44,9 +44,9 @@ function eachPlace(index: NdArray, shape: Shape, axis: number, call: (i: number,
 }
 
 /** Position of the first element that passes the test, or −1. */
-export function findIndex(x: NdArray, test: (value: number) => boolean): number {
+export function findIndex(x: NdArray, test: (value: number, i: number) => boolean): number {
   const [X, at] = [heapOf(x.storage), offsetOf(x.storage)];
-  for (let i = 0; i < x.storage.length; i++) if (test(X[at + i]!)) return i;
+  for (let i = 0; i < x.storage.length; i++) if (test(X[at + i]!, i)) return i;
   return -1;
 }
 

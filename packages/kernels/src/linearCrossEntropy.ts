@@ -4,6 +4,7 @@ import {
   crossEntropyGrad,
   crossEntropyStates,
   crossEntropyTargetGrad,
+  statsWidth,
   type CrossEntropy,
 } from "./crossEntropy.ts";
 import { fill, fillInto, type Beta } from "./elementwise.ts";
@@ -34,15 +35,15 @@ const COLUMNS = 1024;
 
 /** loss [rows] and the statistics that its gradient needs. Rows that do not count are 0 and not read. */
 export function linearCrossEntropy(given: LinearCrossEntropy): { loss: NdArray; stats: NdArray } {
-  const { hidden, smoothing, zLoss } = given;
+  const { hidden } = given;
   const loss = fill([hidden.shape[0]!], 0, hidden.dtype);
-  const stats = fill([hidden.shape[0]!, 4], 0, hidden.dtype);
+  const stats = fill([hidden.shape[0]!, statsWidth(given)], 0, hidden.dtype);
   for (const part of partsOf(given)) {
     scoped(() => {
       const states = crossEntropyStates(part.length);
       const h = rowsOf(hidden, part);
       eachBlock(given, part, h, (block, from) => crossEntropyBlock(states, block, from));
-      const done = crossEntropyFinish(states, { live: null, smoothing, zLoss }, hidden.dtype);
+      const done = crossEntropyFinish(states, { ...given, live: null }, hidden.dtype);
       addRows(loss, done.loss, part);
       addRows(stats, done.stats, part);
     });
@@ -63,7 +64,7 @@ export function linearCrossEntropyGrad(
   dy: NdArray,
 ): void {
   for (const target of Object.values(to)) if (target?.beta === 0) fillInto(target.into, 0);
-  for (const part of partsOf(given)) {
+  for (const part of partsOf(given, dy)) {
     scoped(() => {
       const h = rowsOf(given.hidden, part);
       const [itsStats, itsDy] = [rowsOf(stats, part), rowsOf(reshaped(dy, [given.hidden.shape[0]!]), part)];
@@ -89,10 +90,12 @@ export function linearCrossEntropyGrad(
   }
 }
 
-/** The numbers of the rows that count, in parts. */
-function partsOf({ hidden, live }: LinearCrossEntropy): Int32Array[] {
-  const [L, at] = live ? [heapOf(live.storage), offsetOf(live.storage)] : [null, 0];
-  const numbers = new Int32Array(hidden.shape[0]!).map((_, i) => i).filter((i) => !L || L[at + i] !== 0);
+/** The numbers of the rows that count, and whose dy is not 0, in parts. */
+function partsOf({ hidden, live }: LinearCrossEntropy, dy: NdArray | null = null): Int32Array[] {
+  const numbers = [live, dy].reduce(
+    (rows, x) => (x ? rows.filter((row) => heapOf(x.storage)[offsetOf(x.storage) + row] !== 0) : rows),
+    new Int32Array(hidden.shape[0]!).map((_, row) => row),
+  );
   const parts: Int32Array[] = [];
   for (let i = 0; i < numbers.length; i += ROWS) parts.push(numbers.subarray(i, i + ROWS));
   return parts;

@@ -1,11 +1,7 @@
 import { asTensor, DTypeError, IndexError, isTensor, ShapeError, ValueError } from "@gradus/core";
 import type { Shape, Tensor, TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { indicesOf, placeOf } from "./arguments.ts";
-import { gather } from "./gather.ts";
-import { logicalAnd, logicalNot } from "./logical.ts";
-import { expandDims, squeeze } from "./reshape.ts";
-import { where } from "./where.ts";
+import { placeOf } from "./arguments.ts";
 
 /** What a cross-entropy may have beside a mask. */
 export interface CrossEntropyOptions {
@@ -36,7 +32,7 @@ export interface Targets {
   readonly classes: Tensor | null;
 }
 
-/** Labels [...], in range and at classes that count, 0 where the row does not; or distributions [..., V]. */
+/** Labels [...], checked where the row counts; or distributions [..., V]. */
 export function targetsOf(op: string, x: Readonly<Record<string, Tensor>>, shape: Shape, targets: Targets): Tensor {
   const [name, like] = Object.entries(x)[0]!;
   const y = isTensor(targets.labels) ? targets.labels : asTensor(op, "labels", targets.labels, "float64");
@@ -50,13 +46,20 @@ export function targetsOf(op: string, x: Readonly<Record<string, Tensor>>, shape
   throw new DTypeError(op, `distributions of another dtype than the ${name}`, { labels: soft, ...x }, like.dtype);
 }
 
+/** Labels that are in range, and at classes that count, wherever the row counts. */
 function labelsOf(op: string, size: number, { labels, live, classes }: Targets): Tensor {
-  const given = asTensor(op, "labels", labels, "int32");
-  const index = indicesOf(op, "labels", live ? where(live, given, 0) : given, size);
-  if (!live || !classes) return index;
-  const counts = squeeze(gather(classes, expandDims(index, { axis: -1 })), { axis: -1 });
-  const stray = k.findIndex(logicalAnd(live, logicalNot(counts)).array, (value) => value !== 0);
-  if (stray < 0) return index;
-  const got = { [`labels${placeOf(stray, index.shape)}`]: index.data[stray], mask: classes };
-  throw new IndexError(op, "a label at a class that the mask leaves out", got, "a class that counts");
+  const index = asTensor(op, "labels", labels, "int32");
+  const [rows, places] = [live?.data, classes?.data];
+  const counts = (row: number): boolean => !rows || rows[row] !== 0;
+  const refuse = (fits: (label: number, row: number) => boolean, problem: string, mask: object, want: string): void => {
+    const stray = k.findIndex(index.array, (label, row) => counts(row) && !fits(label, row));
+    if (stray < 0) return;
+    const place = `labels${placeOf(stray, index.shape)}`;
+    throw new IndexError(op, problem, { [place]: index.data[stray], labels: index, ...mask }, want);
+  };
+  refuse((label) => label >= 0 && label < size, "label out of range", {}, `0 to ${size - 1}`);
+  if (!places) return index;
+  const isAt = (label: number, row: number): boolean => places[row * size + label] !== 0;
+  refuse(isAt, "a label at a class that the mask leaves out", { mask: classes }, "a class that counts");
+  return index;
 }

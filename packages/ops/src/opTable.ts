@@ -651,7 +651,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       {
         args: [float32(2, 3), float32(4, 3), [0, 4]],
         error: IndexError,
-        message: "linearCrossEntropy: index out of range; got labels[1] 4, labels int32[2]; want 0 to 3",
+        message: "linearCrossEntropy: label out of range; got labels[1] 4, labels int32[2]; want 0 to 3",
       },
       {
         args: [float32(2, 3), float32(4, 3), [0, 1], { mask: [true, false, true] }],
@@ -1364,7 +1364,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       {
         args: [float32(2, 3), [0, 3]],
         error: IndexError,
-        message: "softmaxCrossEntropy: index out of range; got labels[1] 3, labels int32[2]; want 0 to 2",
+        message: "softmaxCrossEntropy: label out of range; got labels[1] 3, labels int32[2]; want 0 to 2",
       },
       {
         args: [float32(2, 3), [0, 1.5]],
@@ -1375,7 +1375,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
         args: [float32(2, 3), [0, 1], { mask: [true, false, true] }],
         error: IndexError,
         message:
-          "softmaxCrossEntropy: a label at a class that the mask leaves out; got labels[1] 1, mask bool[2,3]; want a class that counts",
+          "softmaxCrossEntropy: a label at a class that the mask leaves out; got labels[1] 1, labels int32[2], mask bool[2,3]; want a class that counts",
       },
       {
         args: [float32(2, 3), [0, 1], { mask: [1, 0] }],

@@ -64,7 +64,7 @@ const sparseOp: Op<"logits" | "labels", Attributes> = /* @__PURE__ */ defineFuse
     if (to) k.crossEntropyGrad(to.into, to.beta, rowsOf(logits, labels, attrs), stats, dy);
   },
   composed: ({ logits, labels }, attrs) => {
-    const index = expandDims(labels, { axis: -1 });
+    const index = expandDims(attrs.live ? where(attrs.live, labels, 0) : labels, { axis: -1 });
     return composed(logits, (logp) => squeeze(gather(logp, index), { axis: -1 }), attrs);
   },
 });

@@ -22,12 +22,14 @@ interface Argument {
 export interface LossRows {
   /** Logits [B·T, V], or hidden states [B·T, H]. */
   readonly x: Tensor;
-  /** int32 [B·T], or distributions [B·T, V]; label 0 where a row is not read. */
+  /** int32 [B·T], or distributions [B·T, V]. */
   readonly labels: Tensor;
   /** bool [B·T, 1]: the rows that are read. */
   readonly read: Tensor;
   /** [B, T], of the logits' dtype; a constant 0 where a row is not read. */
   readonly weights: Tensor;
+  /** Whether the weights are constants and each 0 or 1. */
+  readonly isMask: boolean;
 }
 
 /** The map from hidden states [B·T, H] to logits: weight [V, H] and, if there is one, bias [V]. */
@@ -108,19 +110,20 @@ export function rowsOf(op: string, given: LossArguments, V: number): LossRows {
   const labels = soft ? null : y.data;
   const inRange = (i: number): boolean => !labels || (labels[i]! >= 0 && labels[i]! < V);
   const finite = weights.requiresGrad ? finiteRows(soft ? [x, y] : [x]) : null;
-  const read = weights.data.map((w, i) => {
+  const values = weights.data;
+  const read = values.map((w, i) => {
     if (w === 0) return finite && finite[i] && inRange(i) ? 1 : 0;
     if (inRange(i)) return 1;
     const got = { [`targets[${Math.floor(i / T)}][${i % T}]`]: labels![i], ...shown(given) };
     throw new IndexError(op, "label out of range", got, `0 to ${V - 1}, as V is ${V}, or weight 0 there`);
   });
   const rows = tensor(read, { shape: [B * T, 1], dtype: "bool" });
-  const readLabels = labels?.map((label, i) => (read[i] ? label : 0));
   return {
     x,
-    labels: readLabels ? tensor(readLabels, { dtype: "int32" }) : y,
+    labels: y,
     read: rows,
-    weights: where(reshape(rows, [B, T]), weights, 0),
+    weights: weights.requiresGrad ? where(reshape(rows, [B, T]), weights, 0) : weights,
+    isMask: !weights.requiresGrad && values.every((w) => w === 0 || w === 1),
   };
 }
 

@@ -1,5 +1,5 @@
 import { DTypeError, isTensor, ShapeError, ValueError, type Tensor } from "@gradus/core";
-import { linearCrossEntropy, oneHot, softmaxCrossEntropy, where } from "@gradus/ops";
+import { linearCrossEntropy, oneHot, reshape, softmaxCrossEntropy, where } from "@gradus/ops";
 import type { LinearMap, LossRows } from "./lossArguments.ts";
 
 /** Each row's label and logits. A row that is not read arrives as zeros with class 0. */
@@ -27,7 +27,7 @@ export function rowLossOf(
   op: string,
   options: RowLossOptions,
   map: LinearMap | null = null,
-): (rows: Omit<LossRows, "weights">) => Tensor {
+): (rows: Pick<LossRows, "x" | "labels" | "read">) => Tensor {
   const { softmaxLossFunction, labelSmoothing = 0, zLoss = 0 } = options;
   if (softmaxLossFunction !== undefined && typeof softmaxLossFunction !== "function") {
     throw new ValueError(op, "not a function", { softmaxLossFunction }, "({ labels, logits }) => Tensor");
@@ -64,10 +64,10 @@ function checkNumber(op: string, option: { [name: string]: number }, fits: (x: n
 }
 
 /** The same rows with zeros and class 0 in the place of those that are not read. */
-function withoutUnread({ x: logits, labels, read }: Omit<LossRows, "weights">): Rows {
+function withoutUnread({ x: logits, labels, read }: Pick<LossRows, "x" | "labels" | "read">): Rows {
   const soft = labels.shape.length === 2;
-  const first = soft ? oneHot([0], { depth: logits.shape[1]!, dtype: labels.dtype }) : null;
-  return { labels: first ? where(read, labels, first) : labels, logits: where(read, logits, 0) };
+  const first = soft ? oneHot([0], { depth: logits.shape[1]!, dtype: labels.dtype }) : 0;
+  return { labels: where(soft ? read : reshape(read, labels.shape), labels, first), logits: where(read, logits, 0) };
 }
 
 function checkResult(op: string, { logits }: Rows, result: Tensor): Tensor {

@@ -180,9 +180,10 @@ function withParts<R>(call: LossCall, finish: (parts: Parts) => R): R {
   const rowLoss = rowLossOf(op, options, map);
   const V = map ? classesOf(op, given.x, map) : given.x.shape[2]!;
   return nameScope(options.name ?? "sequence_loss", () => {
-    const { weights: w, ...rows } = rowsOf(op, given, V);
-    const ce = rowLoss(rows);
-    const terms = mulNoNan(reshape(ce, w.shape), w); // 0 where w is 0, whatever a loss function made of zeros
+    const { weights: w, isMask, ...rows } = rowsOf(op, given, V);
+    const ce = reshape(rowLoss(rows), w.shape);
+    // ce is 0 where w is: a mask needs no product. A loss function of one's own may have made anything of zeros.
+    const terms = isMask && !options.softmaxLossFunction ? ce : mulNoNan(ce, w);
     const total = (x: Tensor): Tensor => (axis.length === 0 ? x : sum(x, { axis }));
     const divisors = {
       weights: () => total(w),

@@ -59,7 +59,9 @@ export function fromNested(
   const source = typed ? values : flat;
   const array = empty([...(shape ?? found)], dtype);
   const [heap, at] = [heapOf(array.storage), offsetOf(array.storage)];
-  if (typed && (isFloat(dtype) || (natural === dtype && dtype === "int32"))) heap.set(values, at);
+  const fits =
+    typed && (isFloat(dtype) || (natural === dtype && (dtype === "int32" || !values.some((value) => value > 1))));
+  if (fits) heap.set(values, at);
   else {
     for (let i = 0; i < source.length; i++) {
       checkValue(op, argument, source[i]!, dtype, found, i);

@@ -18,13 +18,13 @@ interface Argument {
   readonly shape: Shape;
 }
 
-/** A loss's arguments checked, with one row for each of the B·T places. */
+/** A loss's arguments checked. */
 export interface LossRows {
-  /** Logits [B·T, V], or hidden states [B·T, H]. */
+  /** Logits [B, T, V], or hidden states [B, T, H]. */
   readonly x: Tensor;
-  /** int32 [B·T], or distributions [B·T, V]. */
+  /** int32 [B, T], or distributions [B, T, V]. */
   readonly labels: Tensor;
-  /** bool [B·T, 1]: the rows that are read. */
+  /** bool [B, T, 1]: the rows that are read. */
   readonly read: Tensor;
   /** [B, T], of the logits' dtype; a constant 0 where a row is not read. */
   readonly weights: Tensor;
@@ -96,34 +96,37 @@ export function classesOf(op: string, hidden: Tensor, { weight, bias }: LinearMa
  * weights need a gradient, one that is readable.
  */
 export function rowsOf(op: string, given: LossArguments, V: number): LossRows {
-  const [B, T, width] = given.x.shape as readonly [number, number, number];
+  const { x } = given;
+  const [B, T] = x.shape as readonly [number, number];
   checkShapes(op, given, V);
-  if (given.x.dtype !== "float32" && given.x.dtype !== "float64") {
+  if (x.dtype !== "float32" && x.dtype !== "float64") {
     throw new DTypeError(op, `${inWords(given)} must be floats`, shown(given), "float32 or float64");
   }
   const targets = targetsOf(op, given);
   const weights = weightsOf(op, given);
 
-  const soft = targets.shape.length === 3;
-  const x = reshape(given.x, [B * T, width]);
-  const y = reshape(targets, soft ? [B * T, V] : [B * T]);
-  const labels = soft ? null : y.data;
-  const inRange = (i: number): boolean => !labels || (labels[i]! >= 0 && labels[i]! < V);
-  const finite = weights.requiresGrad ? finiteRows(soft ? [x, y] : [x]) : null;
+  const labels = targets.dtype === "int32" ? targets.data : null;
+  const finite = weights.requiresGrad ? finiteRows(labels ? [x] : [x, targets]) : null;
   const values = weights.data;
-  const read = values.map((w, i) => {
-    if (w === 0) return finite && finite[i] && inRange(i) ? 1 : 0;
-    if (inRange(i)) return 1;
-    const got = { [`targets[${Math.floor(i / T)}][${i % T}]`]: labels![i], ...shown(given) };
-    throw new IndexError(op, "label out of range", got, `0 to ${V - 1}, as V is ${V}, or weight 0 there`);
-  });
-  const rows = tensor(read, { shape: [B * T, 1], dtype: "bool" });
+  const read = new Uint8Array(B * T);
+  let isMask = !weights.requiresGrad;
+  for (let i = 0; i < read.length; i++) {
+    const [weight, label] = [values[i]!, labels ? labels[i]! : 0];
+    const inRange = label >= 0 && label < V;
+    if (weight !== 0 && !inRange) {
+      const got = { [`targets[${Math.floor(i / T)}][${i % T}]`]: label, ...shown(given) };
+      throw new IndexError(op, "label out of range", got, `0 to ${V - 1}, as V is ${V}, or weight 0 there`);
+    }
+    if (weight !== 0 || (finite && finite[i] && inRange)) read[i] = 1;
+    if (weight !== 0 && weight !== 1) isMask = false;
+  }
+  const rows = tensor(read, { shape: [B, T, 1] });
   return {
     x,
-    labels: y,
+    labels: targets,
     read: rows,
     weights: weights.requiresGrad ? where(reshape(rows, [B, T]), weights, 0) : weights,
-    isMask: !weights.requiresGrad && values.every((w) => w === 0 || w === 1),
+    isMask,
   };
 }
 
@@ -166,11 +169,11 @@ function fromArray(op: string, name: string, { value, shape }: Argument, dtype: 
   return reshape(asTensor(op, name, value, dtype), shape);
 }
 
-/** 1 for each row without NaN or ±∞ in any of the [N, V] tensors. */
+/** 1 for each row without NaN or ±∞ in any of the [B, T, …] tensors. */
 function finiteRows(tensors: readonly Tensor[]): ArrayLike<number> {
   return noGrad(() => {
     // The largest is NaN where one is; x − x is 0 for finite x alone.
-    const extremes = tensors.flatMap((x) => [max(x, { axis: 1 }), min(x, { axis: 1 })]);
+    const extremes = tensors.flatMap((x) => [max(x, { axis: -1 }), min(x, { axis: -1 })]);
     const rest = extremes.map((x) => sub(x, x));
     return equal(
       rest.reduce((a, b) => add(a, b)),

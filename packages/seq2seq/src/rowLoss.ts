@@ -53,7 +53,7 @@ export function rowLossOf(
   }
   return (rows) => {
     const given = withoutUnread(rows);
-    return checkResult(op, given, softmaxLossFunction(given));
+    return reshape(checkResult(op, given, softmaxLossFunction(given)), rows.x.shape.slice(0, 2));
   };
 }
 
@@ -63,11 +63,13 @@ function checkNumber(op: string, option: { [name: string]: number }, fits: (x: n
   throw new ValueError(op, `no such ${name}`, option, want);
 }
 
-/** The same rows with zeros and class 0 in the place of those that are not read. */
-function withoutUnread({ x: logits, labels, read }: Pick<LossRows, "x" | "labels" | "read">): Rows {
-  const soft = labels.shape.length === 2;
-  const first = soft ? oneHot([0], { depth: logits.shape[1]!, dtype: labels.dtype }) : 0;
-  return { labels: where(soft ? read : reshape(read, labels.shape), labels, first), logits: where(read, logits, 0) };
+/** The rows one after the other, with zeros and class 0 in the place of those that are not read. */
+function withoutUnread({ x, labels, read }: Pick<LossRows, "x" | "labels" | "read">): Rows {
+  const [B, T, V] = x.shape as readonly [number, number, number];
+  const soft = labels.shape.length === 3;
+  const first = soft ? oneHot([0], { depth: V, dtype: labels.dtype }) : 0;
+  const kept = where(soft ? read : reshape(read, [B, T]), labels, first);
+  return { labels: reshape(kept, soft ? [B * T, V] : [B * T]), logits: reshape(where(read, x, 0), [B * T, V]) };
 }
 
 function checkResult(op: string, { logits }: Rows, result: Tensor): Tensor {

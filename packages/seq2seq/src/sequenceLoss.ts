@@ -1,5 +1,5 @@
 import { nameScope, type Tensor, type TensorLike } from "@gradus/core";
-import { cast, divNoNan, mulNoNan, notEqual, reshape, sum } from "@gradus/ops";
+import { cast, divNoNan, mulNoNan, notEqual, sum } from "@gradus/ops";
 import { checkRanks, classesOf, rowsOf, type LinearMap } from "./lossArguments.ts";
 import { reductionOf } from "./reduction.ts";
 import type { AverageFlags, ComputedFlags, Reduction, ReductionFlags, SumFlags } from "./reduction.ts";
@@ -181,7 +181,7 @@ function withParts<R>(call: LossCall, finish: (parts: Parts) => R): R {
   const V = map ? classesOf(op, given.x, map) : given.x.shape[2]!;
   return nameScope(options.name ?? "sequence_loss", () => {
     const { weights: w, isMask, ...rows } = rowsOf(op, given, V);
-    const ce = reshape(rowLoss(rows), w.shape);
+    const ce = rowLoss(rows);
     // ce is 0 where w is: a mask needs no product. A loss function of one's own may have made anything of zeros.
     const terms = isMask && !options.softmaxLossFunction ? ce : mulNoNan(ce, w);
     const total = (x: Tensor): Tensor => (axis.length === 0 ? x : sum(x, { axis }));

@@ -26,6 +26,34 @@ export function sigmoid<Float>(n: i32, x: usize, out: usize): void {
   map<Float, Sigmoid>(n, x, out);
 }
 
+export function expm1<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, Expm1>(n, x, out);
+}
+
+export function log1p<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, Log1p>(n, x, out);
+}
+
+export function erf<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, Erf>(n, x, out);
+}
+
+export function softplus<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, Softplus>(n, x, out);
+}
+
+export function silu<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, Silu>(n, x, out);
+}
+
+export function gelu<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, Gelu>(n, x, out);
+}
+
+export function geluTanh<Float>(n: i32, x: usize, out: usize): void {
+  mapOne<Float, GeluTanh>(n, x, out);
+}
+
 export function abs<Float>(n: i32, x: usize, out: usize): void {
   map<Float, Abs>(n, x, out);
 }
@@ -192,6 +220,16 @@ function map<Float, Map>(n: i32, x: usize, out: usize): void {
   }
 }
 
+/** One vector a turn, for functions so long that a second one would not be waiting for the first. */
+function mapOne<Float, Map>(n: i32, x: usize, out: usize): void {
+  const f = changetype<Map>(0);
+  for (let i = 0; i < n; i += Lanes.count<Float>()) {
+    v128.store(out, f.of<Float>(v128.load(x)));
+    x += 16;
+    out += 16;
+  }
+}
+
 function zip<Float, Map>(n: i32, x: usize, y: usize, out: usize): void {
   const f = changetype<Map>(0);
   for (let i = 0; i < n; i += 2 * Lanes.count<Float>()) {
@@ -285,6 +323,48 @@ class Tanh {
 class Sigmoid {
   @inline of<Float>(x: v128): v128 {
     return Vector.sigmoid<Float>(x);
+  }
+}
+
+class Expm1 {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.expm1<Float>(x);
+  }
+}
+
+class Log1p {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.log1p<Float>(x);
+  }
+}
+
+class Erf {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.erf<Float>(x);
+  }
+}
+
+class Softplus {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.softplus<Float>(x);
+  }
+}
+
+class Silu {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.silu<Float>(x);
+  }
+}
+
+class Gelu {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.gelu<Float>(x);
+  }
+}
+
+class GeluTanh {
+  @inline of<Float>(x: v128): v128 {
+    return Vector.geluTanh<Float>(x);
   }
 }
 

@@ -1,5 +1,4 @@
-// What has no SIMD form yet: element by element through NativeMath, in float64, rounded at the end.
-import * as special from "./special";
+// What has no SIMD form: element by element through NativeMath, in float64, rounded at the end.
 
 /** xʸ as JavaScript has it: x⁰ is 1, whatever x, and 1 to a power that is infinite or NaN is NaN. */
 export function pow<Float>(n: i32, x: usize, y: usize, out: usize): void {
@@ -11,14 +10,6 @@ export function pow<Float>(n: i32, x: usize, y: usize, out: usize): void {
   }
 }
 
-export function expm1<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, Expm1>(n, x, out);
-}
-
-export function log1p<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, Log1p>(n, x, out);
-}
-
 export function sin<Float>(n: i32, x: usize, out: usize): void {
   each<Float, Sin>(n, x, out);
 }
@@ -27,44 +18,12 @@ export function cos<Float>(n: i32, x: usize, out: usize): void {
   each<Float, Cos>(n, x, out);
 }
 
-export function erf<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, Erf>(n, x, out);
-}
-
-export function softplus<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, Softplus>(n, x, out);
-}
-
-export function silu<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, Silu>(n, x, out);
-}
-
-export function gelu<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, Gelu>(n, x, out);
-}
-
-export function geluTanh<Float>(n: i32, x: usize, out: usize): void {
-  each<Float, GeluTanh>(n, x, out);
-}
-
 function each<Float, Map>(n: i32, x: usize, out: usize): void {
   const f = changetype<Map>(0);
   for (let i = 0; i < n; i++) {
     store<Float>(out, <Float>f.of(<f64>load<Float>(x)));
     x += sizeof<Float>();
     out += sizeof<Float>();
-  }
-}
-
-class Expm1 {
-  @inline of(x: f64): f64 {
-    return NativeMath.expm1(x);
-  }
-}
-
-class Log1p {
-  @inline of(x: f64): f64 {
-    return NativeMath.log1p(x);
   }
 }
 
@@ -77,35 +36,5 @@ class Sin {
 class Cos {
   @inline of(x: f64): f64 {
     return NativeMath.cos(x);
-  }
-}
-
-class Erf {
-  @inline of(x: f64): f64 {
-    return special.erf(x);
-  }
-}
-
-class Softplus {
-  @inline of(x: f64): f64 {
-    return special.softplus(x);
-  }
-}
-
-class Silu {
-  @inline of(x: f64): f64 {
-    return special.silu(x);
-  }
-}
-
-class Gelu {
-  @inline of(x: f64): f64 {
-    return special.gelu(x);
-  }
-}
-
-class GeluTanh {
-  @inline of(x: f64): f64 {
-    return special.geluTanh(x);
   }
 }

@@ -1,15 +1,16 @@
-// exp, log, tanh and sigmoid of a vector: SIMD polynomials (Cephes) for float32, scalar NativeMath for float64. Both
-// are part of the module, so that every engine gives the same bits, which its own Math need not.
+// Functions of a vector: SIMD polynomials for float32 (those of exp, log and tanh are Cephes's), scalar NativeMath for
+// float64. Both are part of the module, so that every engine gives the same bits, which its own Math need not.
 //
 // Where a constant is needed in a loop it is loaded: V8 would rebuild a v128.const at each use.
 import { Lanes } from "./lanes";
+import * as special from "./special";
 
 const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);
 const SIGN = memory.data<u32>([0x80000000]);
 
 // exp x = 2^k · exp r, k = round(x / ln 2). ln 2 is split into a short part, whose product with k is exact, and a rest.
-const LOWEST = memory.data<f32>([-104]); // exp rounds to 0 from here down
+const LOWEST = memory.data<f32>([-120]); // exp, and exp times numbers up to 120, round to 0 from here down
 const HIGHEST = memory.data<f32>([89]); // and to ∞ from here up
 const LOG2_E = memory.data<f32>([1.44269504088896341]);
 const ROUNDER = memory.data<f32>([12582912]); // 1.5 · 2²³: adding it leaves k in the low bits
@@ -31,6 +32,24 @@ const MINUS_INFINITY = memory.data<f32>([-Infinity]);
 const LOG = memory.data<f32>([
   7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
   2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+]);
+
+const ALMOST_MINUS_1 = memory.data<f32>([-18]); // expm1 rounds to −1 from here down
+
+const ERF_SPLIT = memory.data<f32>([0.9]);
+const ERF_END = memory.data<f32>([4]); // erf rounds to 1 from here up
+const ERF = memory.data<f32>([ // of erf(x) / x − 1, in x²
+  -6.090360111556947e-4, 5.011962726712227e-3, -2.677890844643116e-2, 1.1282140761613846e-1, -3.761252462863922e-1,
+  1.2837915122509003e-1,
+]);
+const SQRT_2 = memory.data<f32>([1.4142135623730951]);
+const GELU_END = memory.data<f32>([14.5]); // x · Φ(−x) rounds to 0 from here up
+const SHORT = memory.data<u32>([0xfffff000]);
+const SHORT_HALF = memory.data<u32>([0x800]);
+// Φ(−a) · exp(a² / 2) · (a + 2), in (a − 2) / (a + 2)
+const TAIL = memory.data<f32>([
+  9.702090756036341e-5, 6.031150696799159e-4, 7.93264654930681e-4, -1.8188406247645617e-3, -6.710515823215246e-3,
+  -5.019819946028292e-4, 3.6714959889650345e-2, 2.8800243511795998e-2, -3.3140429854393005e-1, 6.724079847335815e-1,
 ]);
 
 const TANH_SPLIT = memory.data<f32>([0.625]);
@@ -62,29 +81,192 @@ export class Vector {
     const top = v128.bitselect(one, t, v128.ge<Float>(x, Lanes.zero()));
     return v128.div<Float>(top, v128.add<Float>(one, t));
   }
+
+  /** 1.5 ulp */
+  @inline static expm1<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.expm1(x) : Float64.expm1(x);
+  }
+
+  /** 1.5 ulp */
+  @inline static log1p<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.log1p(x) : Float64.log1p(x);
+  }
+
+  /** 1.5 ulp */
+  @inline static erf<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.erf(x) : Float64.erf(x);
+  }
+
+  /** 2 ulp */
+  @inline static softplus<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.softplus(x) : Float64.softplus(x);
+  }
+
+  /** 3 ulp */
+  @inline static silu<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.silu(x) : Float64.silu(x);
+  }
+
+  /** 6 ulp */
+  @inline static gelu<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.gelu(x) : Float64.gelu(x);
+  }
+
+  /** 3 ulp */
+  @inline static geluTanh<Float>(x: v128): v128 {
+    return sizeof<Float>() == 4 ? Float32.geluTanh(x) : Float64.geluTanh(x);
+  }
 }
 
 class Float32 {
   @inline static exp(x: v128): v128 {
-    // pmin and pmax are one instruction each, and in this order they keep NaN.
-    const bounded = f32x4.pmin(f32x4.pmax(x, splat(LOWEST)), splat(HIGHEST));
-    const one = splat(ONE);
-    const rounder = splat(ROUNDER);
-    const k = f32x4.add(f32x4.mul(bounded, splat(LOG2_E)), rounder);
-    const rounded = f32x4.sub(k, rounder);
-    let r = f32x4.sub(bounded, f32x4.mul(rounded, splat(LN2_SHORT)));
-    r = f32x4.sub(r, f32x4.mul(rounded, splat(LN2_REST)));
+    const bounded = Float32.bounded(x);
+    const k = Float32.exponent(bounded);
+    return Float32.scaled(k, Float32.power(Float32.rest(bounded, k)));
+  }
+
+  /** pmin and pmax are one instruction each, and in this order they keep NaN. */
+  @inline static bounded(x: v128): v128 {
+    return f32x4.pmin(f32x4.pmax(x, splat(LOWEST)), splat(HIGHEST));
+  }
+
+  /** x / ln 2 rounded, with the rounder added to it. */
+  @inline static exponent(x: v128): v128 {
+    return f32x4.add(f32x4.mul(x, splat(LOG2_E)), splat(ROUNDER));
+  }
+
+  /** r = x − k ln 2 */
+  @inline static rest(x: v128, k: v128): v128 {
+    const rounded = f32x4.sub(k, splat(ROUNDER));
+    const r = f32x4.sub(x, f32x4.mul(rounded, splat(LN2_SHORT)));
+    return f32x4.sub(r, f32x4.mul(rounded, splat(LN2_REST)));
+  }
+
+  /** exp r − 1 for small r */
+  @inline static power1(r: v128): v128 {
     let p = splat(EXP);
     p = step(p, r, EXP + 4);
     p = step(p, r, EXP + 8);
     p = step(p, r, EXP + 12);
     p = step(p, r, EXP + 16);
     p = step(p, r, EXP + 20);
-    p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), one);
-    // 2^k in two factors, so that neither leaves the normal range; shifting drops the rounder's own bits.
+    return f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r);
+  }
+
+  @inline static power(r: v128): v128 {
+    return f32x4.add(Float32.power1(r), splat(ONE));
+  }
+
+  /** y · 2^k in two steps, so that no factor leaves the normal range; shifting k drops the rounder's own bits. */
+  @inline static scaled(k: v128, y: v128): v128 {
+    const one = splat(ONE);
     const half = i32x4.shl(i32x4.shr_s(k, 1), 23);
     const rest = i32x4.sub(i32x4.shl(k, 23), half);
-    return f32x4.mul(f32x4.mul(p, i32x4.add(half, one)), i32x4.add(rest, one));
+    return f32x4.mul(f32x4.mul(y, i32x4.add(half, one)), i32x4.add(rest, one));
+  }
+
+  /** 2^k (exp r − 1) + (2^k − 1), all of it halved so that 2^128 does not occur; exp r − 1 alone where k is 0. */
+  @inline static expm1(x: v128): v128 {
+    const bounded = f32x4.pmin(f32x4.pmax(x, splat(ALMOST_MINUS_1)), splat(HIGHEST));
+    const k = Float32.exponent(bounded);
+    const p = Float32.power1(Float32.rest(bounded, k));
+    const half = i32x4.add(i32x4.shl(k, 23), splat(HALF));
+    const y = f32x4.add(f32x4.mul(p, half), f32x4.sub(half, splat(HALF)));
+    return withSign(v128.bitselect(p, f32x4.add(y, y), f32x4.eq(k, splat(ROUNDER))), x);
+  }
+
+  @inline static log1p(x: v128): v128 {
+    const u = f32x4.add(x, splat(ONE));
+    const honest = v128.or(f32x4.eq(u, Lanes.zero()), f32x4.eq(u, splat(INFINITY)));
+    return withSign(f32x4.add(Float32.log(u), v128.andnot(Float32.lost(x, u), honest)), x);
+  }
+
+  /** What log(1 + x) lacks because u = 1 + x was rounded. */
+  @inline static lost(x: v128, u: v128): v128 {
+    return f32x4.div(f32x4.sub(x, f32x4.sub(u, splat(ONE))), u);
+  }
+
+  /** max(x, 0) + log(1 + t), t = exp(−|x|) */
+  @inline static softplus(x: v128): v128 {
+    const t = Float32.exp(v128.or(x, splat(SIGN)));
+    const u = f32x4.add(t, splat(ONE));
+    return f32x4.add(f32x4.pmax(x, Lanes.zero()), f32x4.add(Float32.log(u), Float32.lost(t, u)));
+  }
+
+  @inline static silu(x: v128): v128 {
+    const bounded = f32x4.pmax(x, splat(LOWEST));
+    return Float32.gated(bounded, v128.or(bounded, splat(SIGN)), Lanes.zero());
+  }
+
+  /** x · σ(2u), with u = √(2/π) (x + 0.044715 x³) in float64, as exp multiplies an error by u. */
+  @inline static geluTanh(x: v128): v128 {
+    const bounded = f32x4.pmax(x, f32x4.neg(splat(GELU_END)));
+    const a = f32x4.pmin(f32x4.abs(bounded), splat(GELU_END));
+    const low = Float32.minus2u(f64x2.promote_low_f32x4(a));
+    const high = Float32.minus2u(f64x2.promote_low_f32x4(i64x2.shuffle(a, a, 1, 0)));
+    const short = f32x4.demote_f64x2_zero(low);
+    const shortHigh = f32x4.demote_f64x2_zero(high);
+    const rest = f32x4.demote_f64x2_zero(f64x2.sub(low, f64x2.promote_low_f32x4(short)));
+    const restHigh = f32x4.demote_f64x2_zero(f64x2.sub(high, f64x2.promote_low_f32x4(shortHigh)));
+    return Float32.gated(bounded, i64x2.shuffle(short, shortHigh, 0, 2), i64x2.shuffle(rest, restHigh, 0, 2));
+  }
+
+  @inline static minus2u(a: v128): v128 {
+    const slope = f64x2.add(f64x2.mul(f64x2.mul(a, a), f64x2.splat(0.044715)), f64x2.splat(1));
+    return f64x2.mul(f64x2.mul(a, f64x2.splat(-1.5957691216057308)), slope);
+  }
+
+  /** x / (1 + t) for x ≥ 0, x · t / (1 + t) below, t = exp(short + rest). Small products are rounded once. */
+  @inline static gated(x: v128, short: v128, rest: v128): v128 {
+    const bounded = Float32.bounded(short);
+    const k = Float32.exponent(bounded);
+    const p = Float32.power(f32x4.add(Float32.rest(bounded, k), rest));
+    const top = v128.bitselect(x, Float32.scaled(k, f32x4.mul(p, x)), f32x4.ge(x, Lanes.zero()));
+    return f32x4.div(top, f32x4.add(Float32.scaled(k, p), splat(ONE)));
+  }
+
+  /** A polynomial below 0.9, which keeps tiny values exact, 1 − 2 Φ(−√2 t) above; the sign of x. */
+  @inline static erf(x: v128): v128 {
+    const t = f32x4.pmin(f32x4.abs(x), splat(ERF_END));
+    const square = f32x4.mul(t, t);
+    let p = splat(ERF);
+    p = step(p, square, ERF + 4);
+    p = step(p, square, ERF + 8);
+    p = step(p, square, ERF + 12);
+    p = step(p, square, ERF + 16);
+    p = step(p, square, ERF + 20);
+    const small = f32x4.add(f32x4.mul(p, t), t);
+    const tail = Float32.tail(t, splat(ONE), f32x4.mul(t, splat(SQRT_2)), splat(TWO));
+    const large = f32x4.sub(splat(ONE), tail);
+    return withSign(v128.bitselect(small, large, f32x4.lt(t, splat(ERF_SPLIT))), x);
+  }
+
+  /** x · Φ(x) = max(x, 0) − |x| · Φ(−|x|) */
+  @inline static gelu(x: v128): v128 {
+    const a = f32x4.pmin(f32x4.abs(x), splat(GELU_END));
+    return withSign(f32x4.sub(f32x4.pmax(x, Lanes.zero()), Float32.tail(a, splat(HALF), a, a)), x);
+  }
+
+  /** factor · Φ(−a), where a² / 2 = scale · x². exp would multiply an error of x²: it is split, its short part exact. */
+  @inline static tail(x: v128, scale: v128, a: v128, factor: v128): v128 {
+    const short = v128.and(i32x4.add(x, splat(SHORT_HALF)), splat(SHORT));
+    const missing = f32x4.mul(f32x4.mul(f32x4.sub(x, short), f32x4.add(x, short)), scale);
+    const power = f32x4.neg(f32x4.mul(f32x4.mul(short, short), scale));
+    const k = Float32.exponent(power);
+    const e = Float32.power(f32x4.sub(Float32.rest(power, k), missing));
+    const u = f32x4.div(splat(ONE), f32x4.add(a, splat(TWO)));
+    const w = f32x4.mul(f32x4.sub(a, splat(TWO)), u);
+    let p = splat(TAIL);
+    p = step(p, w, TAIL + 4);
+    p = step(p, w, TAIL + 8);
+    p = step(p, w, TAIL + 12);
+    p = step(p, w, TAIL + 16);
+    p = step(p, w, TAIL + 20);
+    p = step(p, w, TAIL + 24);
+    p = step(p, w, TAIL + 28);
+    p = step(p, w, TAIL + 32);
+    p = step(p, w, TAIL + 36);
+    return Float32.scaled(k, f32x4.mul(f32x4.mul(e, p), f32x4.mul(u, factor)));
   }
 
   /** x = 2^e · m with √½ ≤ m < √2; log x = e · ln 2 + log m. */
@@ -145,6 +327,34 @@ class Float64 {
   @inline static tanh(x: v128): v128 {
     return f64x2(NativeMath.tanh(f64x2.extract_lane(x, 0)), NativeMath.tanh(f64x2.extract_lane(x, 1)));
   }
+
+  @inline static expm1(x: v128): v128 {
+    return f64x2(NativeMath.expm1(f64x2.extract_lane(x, 0)), NativeMath.expm1(f64x2.extract_lane(x, 1)));
+  }
+
+  @inline static log1p(x: v128): v128 {
+    return f64x2(NativeMath.log1p(f64x2.extract_lane(x, 0)), NativeMath.log1p(f64x2.extract_lane(x, 1)));
+  }
+
+  @inline static erf(x: v128): v128 {
+    return f64x2(special.erf(f64x2.extract_lane(x, 0)), special.erf(f64x2.extract_lane(x, 1)));
+  }
+
+  @inline static softplus(x: v128): v128 {
+    return f64x2(special.softplus(f64x2.extract_lane(x, 0)), special.softplus(f64x2.extract_lane(x, 1)));
+  }
+
+  @inline static silu(x: v128): v128 {
+    return f64x2(special.silu(f64x2.extract_lane(x, 0)), special.silu(f64x2.extract_lane(x, 1)));
+  }
+
+  @inline static gelu(x: v128): v128 {
+    return f64x2(special.gelu(f64x2.extract_lane(x, 0)), special.gelu(f64x2.extract_lane(x, 1)));
+  }
+
+  @inline static geluTanh(x: v128): v128 {
+    return f64x2(special.geluTanh(f64x2.extract_lane(x, 0)), special.geluTanh(f64x2.extract_lane(x, 1)));
+  }
 }
 
 @inline
@@ -156,4 +366,9 @@ function splat(constant: usize): v128 {
 @inline
 function step(p: v128, x: v128, coefficient: usize): v128 {
   return f32x4.add(f32x4.mul(p, x), splat(coefficient));
+}
+
+@inline
+function withSign(y: v128, x: v128): v128 {
+  return v128.or(y, v128.and(x, splat(SIGN)));
 }

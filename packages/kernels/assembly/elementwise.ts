@@ -183,28 +183,6 @@ export function reluGrad<Float>(n: i32, y: usize, dy: usize, into: usize, beta: 
   pullBack<Float, ReluSlope>(n, y, dy, into, beta);
 }
 
-export function fill<Float>(n: i32, value: Float, out: usize): void {
-  const all = v128.splat<Float>(value);
-  for (let i = 0; i < n; i += 2 * Lanes.count<Float>()) {
-    v128.store(out, all);
-    v128.store(out, all, 16);
-    out += 32;
-  }
-}
-
-/** into += alpha · x */
-export function axpy<Float>(n: i32, alpha: Float, x: usize, into: usize): void {
-  const factor = v128.splat<Float>(alpha);
-  for (let i = 0; i < n; i += 2 * Lanes.count<Float>()) {
-    const first = v128.mul<Float>(factor, v128.load(x));
-    const second = v128.mul<Float>(factor, v128.load(x, 16));
-    v128.store(into, v128.add<Float>(v128.load(into), first));
-    v128.store(into, v128.add<Float>(v128.load(into, 16), second), 16);
-    x += 32;
-    into += 32;
-  }
-}
-
 // AssemblyScript has no closures. What a loop shall do with each vector is the method `of` of an empty class: a loop is
 // compiled for each class, with the method inlined, and needs no object to call it on.
 

@@ -3,7 +3,7 @@
 //
 // The way of Goto and van de Geijn: blocks of A and B are copied into panels, in the order in which a register tile of
 // 4 rows × 2 vectors reads them, and multiplied tile by tile. A block of A, 96 KB, stays in the second-level cache.
-import { Lanes } from "./lanes";
+import { Lanes, transpose } from "./lanes";
 
 const ROWS = 4;
 const KC = 256;
@@ -297,27 +297,6 @@ function packStrip<Float>(left: i32, kc: i32, from: usize, across: usize, along:
     v128.store(to, gather<Float>(left, from, across));
     from += along;
     to += step;
-  }
-}
-
-/** A square block: what is a row in `from` becomes a column in `to`. */
-function transpose<Float>(from: usize, across: usize, to: usize, step: usize): void {
-  const r0 = v128.load(from);
-  const r1 = v128.load(from + across);
-  if (sizeof<Float>() == 8) {
-    v128.store(to, v128.shuffle<f64>(r0, r1, 0, 2));
-    v128.store(to + step, v128.shuffle<f64>(r0, r1, 1, 3));
-  } else {
-    const r2 = v128.load(from + 2 * across);
-    const r3 = v128.load(from + 3 * across);
-    const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-    const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-    const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-    const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-    v128.store(to, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-    v128.store(to + step, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
-    v128.store(to + 2 * step, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
-    v128.store(to + 3 * step, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
   }
 }
 

@@ -82,3 +82,25 @@ export function notZero<Item>(bytes: usize): v128 {
   const lanes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load16_splat(bytes)));
   return i64x2.gt_s(i64x2.extend_low_i32x4_u(lanes), Lanes.zero());
 }
+
+/** A square block of as many rows as a vector has lanes: what is a row in `from` becomes a column in `to`. */
+@inline
+export function transpose<Item>(from: usize, across: usize, to: usize, step: usize): void {
+  const r0 = v128.load(from);
+  const r1 = v128.load(from + across);
+  if (sizeof<Item>() == 8) {
+    v128.store(to, v128.shuffle<f64>(r0, r1, 0, 2));
+    v128.store(to + step, v128.shuffle<f64>(r0, r1, 1, 3));
+  } else {
+    const r2 = v128.load(from + 2 * across);
+    const r3 = v128.load(from + 3 * across);
+    const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    v128.store(to, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+    v128.store(to + step, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+    v128.store(to + 2 * step, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+    v128.store(to + 3 * step, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+  }
+}

@@ -1,6 +1,6 @@
 // Moving data, and adding it up. Dims and strides are i32 arrays in memory; a stride is a number of elements, may be
 // negative, and is 0 where a place is repeated.
-import { Lanes } from "./lanes";
+import { Lanes, transpose } from "./lanes";
 
 /** dst = src */
 export function copyStrided<Bits>(
@@ -79,6 +79,10 @@ function walkAxis<Item, Run>(
   to: i32,
 ): void {
   if (axis == rank) return changetype<Run>(0).row<Item>(n, src, from, dst, to);
+  if (axis == rank - 1 && to == 1 && from != 1 && from != 0 && entry(srcStrides, axis) == 1) {
+    const rows = entry(dims, axis);
+    if (changetype<Run>(0).plane<Item>(rows, n, src, bytes<Item>(from), dst, bytes<Item>(entry(dstStrides, axis)))) return;
+  }
   const nextSrc = bytes<Item>(entry(srcStrides, axis));
   const nextDst = bytes<Item>(entry(dstStrides, axis));
   for (let i = entry(dims, axis); i > 0; i--) {
@@ -89,6 +93,28 @@ function walkAxis<Item, Run>(
 }
 
 class Copy {
+  /** Transposes: dst[i, j] = src[j, i]. Sixteen rows at a time, whose cache lines stay until they are full. */
+  plane<Item>(rows: i32, columns: i32, src: usize, srcRow: usize, dst: usize, dstRow: usize): bool {
+    if (sizeof<Item>() == 1) return false;
+    for (let top = 0; top < rows; top += 16) {
+      const left = min(rows - top, 16);
+      let j = 0;
+      for (; j + Lanes.count<Item>() <= columns; j += Lanes.count<Item>()) {
+        const from = src + <usize>j * srcRow;
+        const to = dst + <usize>j * sizeof<Item>();
+        let i = 0;
+        for (; i + Lanes.count<Item>() <= left; i += Lanes.count<Item>()) {
+          transpose<Item>(from + <usize>i * sizeof<Item>(), srcRow, to + <usize>i * dstRow, dstRow);
+        }
+        copyTurned<Item>(i, left, Lanes.count<Item>(), from, srcRow, to, dstRow);
+      }
+      copyTurned<Item>(0, left, columns - j, src + <usize>j * srcRow, srcRow, dst + <usize>j * sizeof<Item>(), dstRow);
+      src += 16 * sizeof<Item>();
+      dst += 16 * dstRow;
+    }
+    return true;
+  }
+
   row<Item>(n: i32, src: usize, from: i32, dst: usize, to: i32): void {
     if (from == 1 && to == 1) return copyBytes(<usize>n * sizeof<Item>(), src, dst);
     const nextSrc = bytes<Item>(from);
@@ -109,6 +135,10 @@ class Copy {
 }
 
 class Accumulate {
+  plane<Item>(rows: i32, columns: i32, src: usize, srcRow: usize, dst: usize, dstRow: usize): bool {
+    return false;
+  }
+
   row<Item>(n: i32, src: usize, from: i32, dst: usize, to: i32): void {
     if (from == 1 && to == 1) return addRow<Item>(n, src, dst);
     const nextSrc = bytes<Item>(from);
@@ -124,6 +154,16 @@ class Accumulate {
       store<Item>(dst, load<Item>(dst) + load<Item>(src));
       src += nextSrc;
       dst += nextDst;
+    }
+  }
+}
+
+/** dst[i, j] = src[j, i] from row i on, one by one. */
+function copyTurned<Item>(i: i32, rows: i32, columns: i32, src: usize, srcRow: usize, dst: usize, dstRow: usize): void {
+  for (; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const item = load<Item>(src + <usize>j * srcRow + <usize>i * sizeof<Item>());
+      store<Item>(dst + <usize>i * dstRow + <usize>j * sizeof<Item>(), item);
     }
   }
 }

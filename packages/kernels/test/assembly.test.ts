@@ -371,25 +371,6 @@ describe.each(TYPES)("binary and slopes, %s", (type) => {
       expectClose(type, arena.read(type, places[2], x.length), want, 2);
     }
   });
-
-  test("fill and axpy leave what lies behind their padding alone, seed 3", () => {
-    const random = generator(3);
-    for (const n of [0, 1, 7, 16, 17, 100]) {
-      const [from, into] = [randoms(type, n, random), randoms(type, n, random)];
-      const arena = new Arena();
-      const [px, pi, po] = [arena.place(from), arena.place(into), arena.place(new Uint8Array(from.byteLength))];
-      kernels[`fill_${type}`](n, 1.25, po);
-      kernels[`axpy_${type}`](n, 0.5, px, pi);
-      arena.check();
-      expect([...arena.read(type, po, n)]).toEqual(Array(n).fill(1.25));
-      expect(arena.read(type, pi, n)).toEqual(
-        floats(
-          type,
-          Array.from(into, (value, i) => value + 0.5 * from[i]!),
-        ),
-      );
-    }
-  });
 });
 
 /** A matrix laid out with the given strides, and the pointer to its first element. */
@@ -823,6 +804,32 @@ describe("strided layout", () => {
       });
       const got = arena.bytes(dst.at - dst.first * width, want.length);
       expect(Buffer.compare(got, want), described(dims, srcStrides, dstStrides)).toBe(0);
+    }
+  });
+
+  test.each([1, 4, 8])("transposed matrices, %i bytes wide, seed 16", (width) => {
+    const random = generator(16 + width);
+    const kernel = { 1: kernels.copyStrided_u8, 4: kernels.copyStrided_u32, 8: kernels.copyStrided_u64 }[width]!;
+    for (const rows of [1, 2, 5, 15, 16, 17, 35]) {
+      for (const columns of [1, 3, 4, 9, 16, 30]) {
+        const dims = [2, rows, columns];
+        const apart = rows + (rows % 3); // of the source's rows
+        const [srcStrides, dstStrides] = [
+          [columns * apart, 1, apart],
+          [rows * (columns + 1), columns + 1, 1],
+        ];
+        const arena = new Arena();
+        const src = place(arena, dims, srcStrides, width, random);
+        const dst = place(arena, dims, dstStrides, width, random);
+        const [pd, ps, pt] = [dims, srcStrides, dstStrides].map((list) => arena.place(Int32Array.from(list)));
+        kernel(dims.length, pd!, src.at, ps!, dst.at, pt!);
+        arena.check();
+        const want = dst.values.slice();
+        src.all.forEach((from, i) => {
+          for (let b = 0; b < width; b++) want[dst.all[i]! * width + b] = src.values[from * width + b]!;
+        });
+        expect(Buffer.compare(arena.bytes(dst.at, want.length), want), `${rows} × ${columns}`).toBe(0);
+      }
     }
   });
 

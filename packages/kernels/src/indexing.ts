@@ -1,6 +1,6 @@
-import { sizeOf, type DType, type Shape } from "./array.ts";
+import { bytesOf, sizeOf, type DType, type Shape } from "./array.ts";
 import { fill, fillInto, type Beta } from "./elementwise.ts";
-import { formFor, formsOf, type Forms } from "./forms.ts";
+import { formFor, formNamed, formsOf, type Forms, type Wasm } from "./forms.ts";
 import { input } from "./staging.ts";
 import { currentScope, empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
 
@@ -53,13 +53,22 @@ export function findIndex(x: NdArray, test: (value: number, i: number) => boolea
 const takeForms: Forms = /* @__PURE__ */ formsOf("takeRows");
 const scatterForms: Forms = /* @__PURE__ */ formsOf("scatterAddRows");
 
+/** Outside of a step the table would have to be copied for the few rows that are wanted: there the twin runs. */
+function formInStep(forms: Forms, dtype: DType): Wasm | null {
+  return currentScope()?.linear ? formFor(forms, dtype) : formNamed("", forms.twin);
+}
+
 /** Whole slices of x along `axis`, in the index's order; the index's axes stand in the place of `axis`. */
 export function take(x: NdArray, index: NdArray, axis: number): NdArray {
   const out = empty([...x.shape.slice(0, axis), ...index.shape, ...x.shape.slice(axis + 1)], x.dtype);
   const { outer, length, width, count } = slicesOf(x.shape, index, axis);
-  const wasm = currentScope()?.linear && outer === 1 ? formFor(takeForms, x.dtype) : null;
+  const wasm = formInStep(takeForms, x.dtype);
   if (wasm) {
-    wasm(count, width, input(x.storage), input(index.storage), out.storage.pointer);
+    const [table, at] = [input(x.storage), input(index.storage)];
+    const bytes = width * bytesOf[x.dtype];
+    for (let o = 0; o < outer; o++) {
+      wasm(count, width, table + o * length * bytes, at, out.storage.pointer + o * count * bytes);
+    }
     return out;
   }
   const [X, T, I] = [heapOf(x.storage), heapOf(out.storage), heapOf(index.storage)];
@@ -77,9 +86,13 @@ export function take(x: NdArray, index: NdArray, axis: number): NdArray {
 export function takeGrad(into: NdArray, beta: Beta, dy: NdArray, index: NdArray, axis: number): void {
   if (!beta) fillInto(into, 0);
   const { outer, length, width, count } = slicesOf(into.shape, index, axis);
-  const wasm = currentScope()?.linear && outer === 1 ? formFor(scatterForms, into.dtype) : null;
+  const wasm = formInStep(scatterForms, into.dtype);
   if (wasm) {
-    wasm(count, width, input(dy.storage), input(index.storage), into.storage.pointer);
+    const [source, at] = [input(dy.storage), input(index.storage)];
+    const bytes = width * bytesOf[into.dtype];
+    for (let o = 0; o < outer; o++) {
+      wasm(count, width, source + o * count * bytes, at, into.storage.pointer + o * length * bytes);
+    }
     return;
   }
   const [D, T, I] = [heapOf(dy.storage), heapOf(into.storage), heapOf(index.storage)];

@@ -7,6 +7,12 @@ export function checkTensor(op: string, argument: string, value: unknown): void 
   if (!isTensor(value)) throw new ValueError(op, "not a tensor", { [argument]: value }, "a tensor");
 }
 
+/** Refuses what stands in the place of options and is no record of them: null, or an axis on its own. */
+export function checkOptions(op: string, options: unknown): void {
+  if (typeof options === "object" && options !== null && !isArray(options) && !isTensor(options)) return;
+  throw new ValueError(op, "not options", { options }, "them by name: { … }");
+}
+
 /** `Array.isArray` without its type guard, which would make any[] of a readonly array. */
 export const isArray = (value: unknown): boolean => Array.isArray(value);
 
@@ -61,6 +67,12 @@ export function checkNumbers(op: string, tensors: Readonly<Record<string, Tensor
     checkTensor(op, name, x);
     if (x.dtype === "bool") throw new DTypeError(op, "numbers only", { [name]: x }, "a cast first");
   }
+}
+
+/** Refuses all but a number that the dtype can hold. */
+export function checkValue(op: string, argument: string, value: number, dtype: DType): void {
+  if (typeof value !== "number") throw new ValueError(op, "not a number", { [argument]: value }, "a number");
+  asTensor(op, argument, value, dtype);
 }
 
 /** Refuses what is not the name of a dtype. */

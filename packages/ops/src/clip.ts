@@ -1,6 +1,6 @@
 import { defineOp, ValueError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { cast } from "./cast.ts";
 import { equal } from "./compare.ts";
 import { mulNoNan } from "./mul.ts";
@@ -18,8 +18,10 @@ export interface ClipOptions {
  * @example
  * console.log(clip(tensor([-2, 0.5, 3]), { min: -1, max: 1 })); // => float32[3] [-1, 0.5, 1]
  */
-export function clip(x: Tensor, { min = -Infinity, max = Infinity }: ClipOptions = {}): Tensor {
+export function clip(x: Tensor, options: ClipOptions = {}): Tensor {
   checkFloats("clip", { x });
+  checkOptions("clip", options);
+  const { min = -Infinity, max = Infinity } = options;
   if (!(min <= max)) throw new ValueError("clip", "bounds are not in order", { min, max }, "min ≤ max");
   return clipOp({ x }, { min, max });
 }

@@ -1,6 +1,6 @@
 import { defineList, DTypeError, ShapeError, ValueError, type Shape, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkTensor } from "./arguments.ts";
+import { axisOf, checkOptions, checkTensor } from "./arguments.ts";
 import { expandDims } from "./reshape.ts";
 import { slice } from "./slice.ts";
 
@@ -13,6 +13,7 @@ import { slice } from "./slice.ts";
  */
 export function concat(xs: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
   const first = checkList("concat", xs);
+  checkOptions("concat", options);
   const axis = axisOf("concat", first, options.axis ?? 0);
   xs.forEach((x, i) => {
     if (x.shape.length === first.shape.length && x.shape.every((length, a) => a === axis || length === first.shape[a]))
@@ -50,6 +51,7 @@ function startsOf(shapes: readonly Shape[], axis: number): number[] {
  */
 export function stack(xs: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
   const first = checkList("stack", xs);
+  checkOptions("stack", options);
   const axis = axisOf("stack", first, options.axis ?? 0, first.shape.length + 1);
   xs.forEach((x, i) => {
     if (k.sameShape(x.shape, first.shape)) return;

@@ -1,6 +1,6 @@
 import { defineOp, type Op, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkNumbers } from "./arguments.ts";
+import { axisOf, checkNumbers, checkOptions } from "./arguments.ts";
 import type { ScanOptions } from "./cumsum.ts";
 import { mul } from "./mul.ts";
 import { before, recurrence } from "./recurrence.ts";
@@ -15,6 +15,7 @@ import { before, recurrence } from "./recurrence.ts";
  */
 export function cumprod(x: Tensor, options: ScanOptions = {}): Tensor {
   checkNumbers("cumprod", { x });
+  checkOptions("cumprod", options);
   const axis = axisOf("cumprod", x, options.axis ?? -1);
   return cumprodOp({ x }, { axis, exclusive: options.exclusive ?? false, reverse: options.reverse ?? false });
 }

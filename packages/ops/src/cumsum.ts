@@ -1,6 +1,6 @@
 import { defineOp, type Op, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkNumbers } from "./arguments.ts";
+import { axisOf, checkNumbers, checkOptions } from "./arguments.ts";
 
 export interface ScanOptions {
   /** Default: the last. */
@@ -20,6 +20,7 @@ export interface ScanOptions {
  */
 export function cumsum(x: Tensor, options: ScanOptions = {}): Tensor {
   checkNumbers("cumsum", { x });
+  checkOptions("cumsum", options);
   const axis = axisOf("cumsum", x, options.axis ?? -1);
   return cumsumOp({ x }, { axis, exclusive: options.exclusive ?? false, reverse: options.reverse ?? false });
 }

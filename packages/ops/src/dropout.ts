@@ -1,5 +1,5 @@
 import { tensor, ValueError, type Random, type Tensor } from "@gradus/core";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { mul } from "./mul.ts";
 import { where } from "./where.ts";
 
@@ -12,6 +12,7 @@ import { where } from "./where.ts";
  * console.log(dropout(tensor([1, 1, 1]), { rate: 0.5, random: { next: () => 0.7 } })); // => float32[3] [2, 2, 2]
  */
 export function dropout(x: Tensor, options: { readonly rate: number; readonly random: Random }): Tensor {
+  checkOptions("dropout", options);
   const { rate, random } = options;
   checkFloats("dropout", { x });
   if (!(rate >= 0 && rate <= 1)) throw new ValueError("dropout", "no such rate", { rate }, "0 to 1");

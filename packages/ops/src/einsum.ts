@@ -44,7 +44,8 @@ function lengthsOf(equation: string, terms: readonly string[][], xs: readonly Te
     const fits = letters.every((letter, axis) => (lengths.get(letter) ?? x.shape[axis]) === x.shape[axis]);
     if (!fits || letters.length !== x.shape.length) {
       const want = "a letter for each axis, and one length for each letter";
-      throw new ShapeError("einsum", "the letters do not fit", { equation, [name]: x }, want);
+      const operands = Object.fromEntries(xs.slice(0, i + 1).map((x, j) => [`xs[${j}]`, x]));
+      throw new ShapeError("einsum", "the letters do not fit", { equation, ...operands }, want);
     }
     letters.forEach((letter, axis) => lengths.set(letter, x.shape[axis]!));
   });

@@ -1,5 +1,5 @@
 import type { Tensor } from "@gradus/core";
-import { axesOf, checkTensor } from "./arguments.ts";
+import { axesOf, checkOptions, checkTensor } from "./arguments.ts";
 import { slice } from "./slice.ts";
 
 /**
@@ -11,5 +11,6 @@ import { slice } from "./slice.ts";
  */
 export function flip(x: Tensor, options: { readonly axis?: number | readonly number[] } = {}): Tensor {
   checkTensor("flip", "x", x);
+  checkOptions("flip", options);
   return axesOf("flip", x, options.axis).reduce<Tensor>((y, axis) => slice(y, { axis, step: -1 }), x);
 }

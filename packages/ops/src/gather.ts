@@ -1,6 +1,6 @@
 import { asTensor, defineOp, ShapeError, type Tensor, type TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkNumbers, checkTensor, indicesOf } from "./arguments.ts";
+import { axisOf, checkNumbers, checkOptions, checkTensor, indicesOf } from "./arguments.ts";
 import { slice } from "./slice.ts";
 
 /**
@@ -13,6 +13,7 @@ import { slice } from "./slice.ts";
  */
 export function gather(x: Tensor, index: TensorLike, options: { readonly axis?: number } = {}): Tensor {
   checkTensor("gather", "x", x);
+  checkOptions("gather", options);
   const axis = axisOf("gather", x, options.axis ?? -1);
   const at = indicesOf("gather", "index", index, x.shape[axis]!);
   if (at.shape.length !== x.shape.length || at.shape.some((length, i) => i !== axis && length > x.shape[i]!)) {
@@ -45,6 +46,7 @@ export function scatterAdd(
   options: { readonly axis?: number; readonly size: number },
 ): Tensor {
   checkNumbers("scatterAdd", { x });
+  checkOptions("scatterAdd", options);
   const { size } = options;
   const axis = axisOf("scatterAdd", x, options.axis ?? -1);
   if (!Number.isInteger(size) || size < 0) {

@@ -1,6 +1,6 @@
 import { add, defineOp, ValueError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { erf } from "./erf.ts";
 import { exp } from "./exp.ts";
 import { mul, mulNoNan } from "./mul.ts";
@@ -23,8 +23,10 @@ export interface GeluOptions {
  * console.log(gelu(tensor([-1, 0, 2]))); // => float32[3] [-0.15866, 0, 1.9545]
  * console.log(gelu(tensor([-1, 0, 2]), { approximate: "tanh" })); // => float32[3] [-0.15881, 0, 1.9546]
  */
-export function gelu(x: Tensor, { approximate = "none" }: GeluOptions = {}): Tensor {
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   checkFloats("gelu", { x });
+  checkOptions("gelu", options);
+  const { approximate = "none" } = options;
   if (approximate !== "none" && approximate !== "tanh") {
     throw new ValueError("gelu", "no such approximation", { approximate }, "none or tanh");
   }

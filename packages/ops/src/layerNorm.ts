@@ -1,6 +1,6 @@
 import { add, DTypeError, ShapeError, ValueError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { div } from "./div.ts";
 import { mean } from "./mean.ts";
 import { mul } from "./mul.ts";
@@ -33,9 +33,9 @@ export interface LayerNormOptions extends RmsNormOptions {
  * @example
  * console.log(layerNorm(tensor([1, 3]), { epsilon: 0, gamma: tensor([2, 2]), beta: tensor([1, 0]) })); // => float32[2] [-1, 2]
  */
-export function layerNorm(x: Tensor, { gamma, beta, ...options }: LayerNormOptions = {}): Tensor {
+export function layerNorm(x: Tensor, options: LayerNormOptions = {}): Tensor {
   const { axis, epsilon, weight } = partsOf("layerNorm", x, options);
-  const [scale, shift] = [weight("gamma", gamma), weight("beta", beta)];
+  const [scale, shift] = [weight("gamma", options.gamma), weight("beta", options.beta)];
   const over = { axis, keepDims: true };
   const y = div(sub(x, mean(x, over)), sqrt(add(variance(x, over), epsilon)));
   const scaled = scale ? mul(y, scale) : y;
@@ -50,9 +50,9 @@ export function layerNorm(x: Tensor, { gamma, beta, ...options }: LayerNormOptio
  * @example
  * console.log(rmsNorm(tensor([1, 7]), { epsilon: 0 })); // => float32[2] [0.2, 1.4]
  */
-export function rmsNorm(x: Tensor, { gamma, ...options }: RmsNormOptions = {}): Tensor {
+export function rmsNorm(x: Tensor, options: RmsNormOptions = {}): Tensor {
   const { axis, epsilon, weight } = partsOf("rmsNorm", x, options);
-  const scale = weight("gamma", gamma);
+  const scale = weight("gamma", options.gamma);
   const y = div(x, sqrt(add(mean(mul(x, x), { axis, keepDims: true }), epsilon)));
   return scale ? mul(y, scale) : y;
 }
@@ -64,9 +64,11 @@ interface Parts {
   readonly weight: (name: string, value: Tensor | undefined) => Tensor | null;
 }
 
-function partsOf(op: string, x: Tensor, { axis = -1, epsilon = 1e-5 }: RmsNormOptions): Parts {
-  const { axes } = reductionOf(op, x, { axis });
+function partsOf(op: string, x: Tensor, options: RmsNormOptions): Parts {
   checkFloats(op, { x });
+  checkOptions(op, options);
+  const { axis = -1, epsilon = 1e-5 } = options;
+  const { axes } = reductionOf(op, x, { axis });
   if (!Number.isFinite(epsilon) || epsilon < 0)
     throw new ValueError(op, "no such epsilon", { epsilon }, "a number from 0");
   const lengths = axes.map((axis) => x.shape[axis]!);

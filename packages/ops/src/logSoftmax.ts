@@ -1,6 +1,6 @@
 import { defineOp, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkFloats } from "./arguments.ts";
+import { axisOf, checkFloats, checkOptions } from "./arguments.ts";
 import { exp } from "./exp.ts";
 import { maskOf } from "./masks.ts";
 import { mulNoNan } from "./mul.ts";
@@ -19,6 +19,7 @@ import { where } from "./where.ts";
  */
 export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   checkFloats("logSoftmax", { x });
+  checkOptions("logSoftmax", options);
   const axis = axisOf("logSoftmax", x, options.axis ?? -1);
   return logSoftmaxOp({ x }, { axis, mask: maskOf("logSoftmax", x, options.mask) });
 }

@@ -1,6 +1,6 @@
 import { broadcastTo, defineOp, DTypeError, ShapeError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { batchOf, checkFloats } from "./arguments.ts";
+import { batchOf, checkFloats, checkOptions } from "./arguments.ts";
 import { expandDims, reshape, squeeze } from "./reshape.ts";
 
 export interface MatmulOptions {
@@ -24,8 +24,10 @@ interface Transposed {
  * @example
  * console.log(matmul(tensor([[1, 2]]), tensor([[3], [4]]))); // => float32[1,1] [[11]]
  */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   checkFloats("matmul", { a, b });
+  checkOptions("matmul", options);
+  const { transposeA = false, transposeB = false } = options;
   if (a.dtype !== b.dtype) throw new DTypeError("matmul", "mixed dtypes", { a, b }, "one dtype");
   const [row, column] = [a.shape.length === 1, b.shape.length === 1];
   if (a.shape.length === 0 || b.shape.length === 0) {

@@ -1,6 +1,6 @@
 import { defineOp, type Shape, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkNumbers } from "./arguments.ts";
+import { axisOf, checkNumbers, checkOptions } from "./arguments.ts";
 import { reductionOf, type ReductionOptions } from "./reduction.ts";
 import { expandDims, reshape } from "./reshape.ts";
 import { checkSome, sharedByTies } from "./ties.ts";
@@ -34,6 +34,7 @@ const minOp = /* @__PURE__ */ defineOp({
  */
 export function argMin(x: Tensor, options: { readonly axis?: number; readonly keepDims?: boolean } = {}): Tensor {
   checkNumbers("argMin", { x });
+  checkOptions("argMin", options);
   const axis = axisOf("argMin", x, options.axis ?? -1);
   checkSome("argMin", "smallest", x, axis);
   const index = argMinOp({ x }, { axis });

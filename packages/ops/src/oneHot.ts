@@ -1,6 +1,6 @@
-import { asTensor, defineOp, ShapeError, type DType, type Tensor, type TensorLike } from "@gradus/core";
+import { defineOp, ShapeError, type DType, type Tensor, type TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { checkDType, indicesOf } from "./arguments.ts";
+import { checkDType, checkOptions, checkValue, indicesOf } from "./arguments.ts";
 
 export interface OneHotOptions {
   /** Length of the new last axis. */
@@ -21,13 +21,14 @@ export interface OneHotOptions {
  * console.log(oneHot([1, 0], { depth: 3 })); // => float32[2,3] [[0, 1, 0], [1, 0, 0]]
  */
 export function oneHot(index: TensorLike, options: OneHotOptions): Tensor {
+  checkOptions("oneHot", options);
   const { depth, onValue = 1, offValue = 0, dtype = "float32" } = options;
   if (!Number.isInteger(depth) || depth < 0) {
     throw new ShapeError("oneHot", "no such depth", { depth }, "a whole number from 0");
   }
   checkDType("oneHot", dtype);
-  asTensor("oneHot", "onValue", onValue, dtype); // refuses what the dtype cannot hold
-  asTensor("oneHot", "offValue", offValue, dtype);
+  checkValue("oneHot", "onValue", onValue, dtype);
+  checkValue("oneHot", "offValue", offValue, dtype);
   return oneHotOp({ index: indicesOf("oneHot", "index", index, depth) }, { depth, onValue, offValue, dtype });
 }
 const oneHotOp = /* @__PURE__ */ defineOp({

@@ -425,7 +425,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       {
         args: ["ij,jk->ik", float32(2, 3), float32(2, 3)],
         error: ShapeError,
-        message: `einsum: the letters do not fit; got equation ij,jk->ik, xs[1] float32[2,3]; want a letter for each axis, and one length for each letter`,
+        message: `einsum: the letters do not fit; got equation ij,jk->ik, xs[0] float32[2,3], xs[1] float32[2,3]; want a letter for each axis, and one length for each letter`,
       },
       {
         args: ["ij->i", float32(2)],
@@ -592,7 +592,14 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       [{ shape: [], domain: "nonzero" }, { negativeSlope: -2 }],
       [{ shape: [0, 2] }],
     ],
-    errors: [noFloat("leakyRelu")],
+    errors: [
+      noFloat("leakyRelu"),
+      {
+        args: [float32(2), { negativeSlope: NaN }],
+        error: ValueError,
+        message: "leakyRelu: no such slope; got negativeSlope NaN, x float32[2]; want a finite number",
+      },
+    ],
   },
   less: comparison("less"),
   lessEqual: comparison("lessEqual"),
@@ -842,6 +849,8 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
         { shape: [3, 2, 4], domain: "distinct" },
         { axis: [0, -1], keepDims: true },
       ],
+      [{ shape: [2, 3], domain: "distinct" }, { axis: [] }],
+      [{ shape: [], domain: "distinct" }],
       [int32(3, 2), { axis: 0 }],
       [{ shape: [0, 2] }, { axis: 1 }],
     ],
@@ -870,6 +879,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       [{ shape: [2, 3] }, { axis: 0 }],
       [{ shape: [3, 2, 4] }, { axis: [-1, 0], keepDims: true }],
       [{ shape: [2, 3] }, { axis: [] }],
+      [{ shape: [] }],
       [{ shape: [0, 2] }, { axis: 1 }],
     ],
     errors: [noAxis("mean"), axisTwice("mean"), noFloat("mean")],
@@ -934,6 +944,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       [{ shape: [2, 3] }, { axis: 0 }],
       [{ shape: [3, 2, 4] }, { axis: [-1, 0], keepDims: true }],
       [{ shape: [], domain: "nonzero" }],
+      [{ shape: [2, 3], domain: "nonzero" }, { axis: [] }],
       [{ shape: [2, 0] }, { axis: 1 }],
       [{ shape: [0, 2] }, { axis: 1 }],
     ],
@@ -1254,6 +1265,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       [{ shape: [3, 2] }, { start: 2, end: 9 }],
       [{ shape: [3, 2] }],
       [{ shape: [4] }, { start: 3, end: 1 }],
+      [{ shape: [0, 2] }, { axis: 1, start: 1 }],
       [int32(4), { start: 1 }],
     ],
     errors: [
@@ -1442,6 +1454,8 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       [{ shape: [1, 2, 1, 3] }],
       [{ shape: [1, 2, 1, 3] }, { axis: 0 }],
       [{ shape: [1, 2, 1] }, { axis: [0, -1] }],
+      [{ shape: [1, 2] }, { axis: [] }],
+      [{ shape: [] }],
       [{ shape: [1, 0] }],
     ],
     errors: [
@@ -1493,6 +1507,7 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       [{ shape: [2, 3] }, { axis: 0 }],
       [{ shape: [3, 2, 4] }, { axis: [-1, 0], keepDims: true }],
       [{ shape: [2, 3] }, { axis: [] }],
+      [{ shape: [] }],
       [{ shape: [2, 0] }, { axis: 1 }],
       [bool(2, 3), { axis: 1 }],
       [int32(2, 3)],
@@ -1595,6 +1610,10 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
         { shape: [4, 3], domain: "distinct" },
         { k: 2, axis: 0 },
       ],
+      [
+        { shape: [4, 3], domain: "distinct" },
+        { k: 2, axis: -2 },
+      ],
       [{ shape: [3, 2], domain: "distinct" }, { k: 0 }],
       [int32(2, 6), { k: 6 }],
       [{ shape: [0, 2] }, { k: 1 }],
@@ -1691,13 +1710,13 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
         args: [[1, 0], float32(3), float32(3)],
         error: ShapeError,
         message:
-          "where: shapes do not broadcast; got condition bool[2], x float32[3]; want axes, from the last, of equal length or 1",
+          "where: shapes do not broadcast; got condition bool[2], x float32[3], otherwise float32[3]; want axes, from the last, of equal length or 1",
       },
       {
         args: [[1, 0], float32(2), float32(3)],
         error: ShapeError,
         message:
-          "where: shapes do not broadcast; got x float32[2], otherwise float32[3]; want axes, from the last, of equal length or 1",
+          "where: shapes do not broadcast; got condition bool[2], x float32[2], otherwise float32[3]; want axes, from the last, of equal length or 1",
       },
     ],
     degree: 1,

@@ -1,5 +1,5 @@
 import type { Shape, Tensor } from "@gradus/core";
-import { axesOf, checkTensor } from "./arguments.ts";
+import { axesOf, checkOptions, checkTensor } from "./arguments.ts";
 
 export interface ReductionOptions {
   /** Axes to reduce; negative ones count from the end. Default: all. */
@@ -12,9 +12,11 @@ export interface ReductionOptions {
 export function reductionOf(
   op: string,
   x: Tensor,
-  { axis, keepDims = false }: ReductionOptions,
+  options: ReductionOptions,
 ): { readonly axes: readonly number[]; readonly kept: Shape; readonly shape: Shape } {
   checkTensor(op, "x", x);
+  checkOptions(op, options);
+  const { axis, keepDims = false } = options;
   const axes = axesOf(op, x, axis);
   const kept = x.shape.map((length, i) => (axes.includes(i) ? 1 : length));
   return { axes, kept, shape: keepDims ? kept : x.shape.filter((_, i) => !axes.includes(i)) };

@@ -1,6 +1,6 @@
-import { defineOp, type Tensor } from "@gradus/core";
+import { defineOp, ValueError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { cast } from "./cast.ts";
 import { greater, notEqual } from "./compare.ts";
 import { unary, type Unary } from "./makers.ts";
@@ -28,13 +28,18 @@ export interface LeakyReluOptions {
 
 /**
  * y = x where x > 0, else `negativeSlope`·x. ∂y/∂x = 1 where x > 0, else `negativeSlope`: so at 0 too.
- * @throws DTypeError for all but floats.
+ * @throws DTypeError for all but floats, ValueError for a slope that is not finite.
  * @source Maas, Hannun & Ng 2013
  * @example
  * console.log(leakyRelu(tensor([-2, 3]), { negativeSlope: 0.25 })); // => float32[2] [-0.5, 3]
  */
-export function leakyRelu(x: Tensor, { negativeSlope = 0.01 }: LeakyReluOptions = {}): Tensor {
+export function leakyRelu(x: Tensor, options: LeakyReluOptions = {}): Tensor {
   checkFloats("leakyRelu", { x });
+  checkOptions("leakyRelu", options);
+  const { negativeSlope = 0.01 } = options;
+  if (!Number.isFinite(negativeSlope)) {
+    throw new ValueError("leakyRelu", "no such slope", { negativeSlope, x }, "a finite number");
+  }
   return leakyReluOp({ x }, { negativeSlope });
 }
 const leakyReluOp = /* @__PURE__ */ defineOp({

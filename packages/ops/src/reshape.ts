@@ -1,6 +1,6 @@
 import { defineOp, ShapeError, type Shape, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axesOf, axisOf, checkTensor, isArray } from "./arguments.ts";
+import { axesOf, axisOf, checkOptions, checkTensor, isArray } from "./arguments.ts";
 
 /**
  * The same elements, in order, under another shape; one length may be −1: whatever is left. Its pull-back reshapes back.
@@ -37,6 +37,7 @@ const reshapeOp = /* @__PURE__ */ defineOp({
  */
 export function squeeze(x: Tensor, options: { readonly axis?: number | readonly number[] } = {}): Tensor {
   checkTensor("squeeze", "x", x);
+  checkOptions("squeeze", options);
   const all = options.axis === undefined;
   const axes = axesOf("squeeze", x, options.axis).filter((axis) => !all || x.shape[axis] === 1);
   if (axes.some((axis) => x.shape[axis] !== 1)) {
@@ -56,6 +57,7 @@ export function squeeze(x: Tensor, options: { readonly axis?: number | readonly 
  */
 export function expandDims(x: Tensor, options: { readonly axis: number }): Tensor {
   checkTensor("expandDims", "x", x);
+  checkOptions("expandDims", options);
   const axis = axisOf("expandDims", x, options.axis, x.shape.length + 1);
   return reshape(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)]);
 }

@@ -1,6 +1,6 @@
-import { asTensor, defineOp, ShapeError, ValueError, type Op, type Shape, type Tensor } from "@gradus/core";
+import { defineOp, ShapeError, ValueError, type Op, type Shape, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkTensor, isArray } from "./arguments.ts";
+import { axisOf, checkOptions, checkTensor, checkValue, isArray } from "./arguments.ts";
 
 export interface SliceOptions {
   /** Default: 0. */
@@ -22,6 +22,7 @@ export interface SliceOptions {
  */
 export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
   checkTensor("slice", "x", x);
+  checkOptions("slice", options);
   const axis = axisOf("slice", x, options.axis ?? 0);
   const [length, step] = [x.shape[axis]!, options.step ?? 1];
   const [first, last] = step > 0 ? [0, length] : [-1, length - 1];
@@ -62,6 +63,7 @@ export function pad(
   options: { readonly paddings: readonly (readonly [before: number, after: number])[]; readonly value?: number },
 ): Tensor {
   checkTensor("pad", "x", x);
+  checkOptions("pad", options);
   const { paddings, value = 0 } = options;
   const isPair = (pair: readonly number[]): boolean =>
     isArray(pair) && pair.length === 2 && pair.every((n) => Number.isInteger(n) && n >= 0);
@@ -70,7 +72,7 @@ export function pad(
   }
   const shape = x.shape.map((length, axis) => paddings[axis]![0] + length + paddings[axis]![1]);
   const box = { start: paddings.map(([before]) => before), step: paddings.map(() => 1) };
-  asTensor("pad", "value", value, x.dtype); // refuses what the dtype cannot hold
+  checkValue("pad", "value", value, x.dtype);
   return padOp({ x }, { box, shape, value });
 }
 const padOp: Op<"x", Boxed & { value: number }> = /* @__PURE__ */ defineOp({

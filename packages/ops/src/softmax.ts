@@ -1,6 +1,6 @@
 import { defineOp, type Tensor, type TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkFloats } from "./arguments.ts";
+import { axisOf, checkFloats, checkOptions } from "./arguments.ts";
 import { notEqual } from "./compare.ts";
 import { maskOf } from "./masks.ts";
 import { mulNoNan } from "./mul.ts";
@@ -31,6 +31,7 @@ export interface MaskedAxis {
  */
 export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   checkFloats("softmax", { x });
+  checkOptions("softmax", options);
   const axis = axisOf("softmax", x, options.axis ?? -1);
   return softmaxOp({ x }, { axis, mask: maskOf("softmax", x, options.mask) });
 }

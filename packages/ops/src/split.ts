@@ -1,5 +1,5 @@
 import { ShapeError, ValueError, type Tensor } from "@gradus/core";
-import { axisOf, checkTensor, isArray } from "./arguments.ts";
+import { axisOf, checkOptions, checkTensor, isArray } from "./arguments.ts";
 import { reshape } from "./reshape.ts";
 import { slice } from "./slice.ts";
 
@@ -22,6 +22,7 @@ export interface SplitOptions {
  */
 export function split(x: Tensor, options: SplitOptions): Tensor[] {
   checkTensor("split", "x", x);
+  checkOptions("split", options);
   const axis = axisOf("split", x, options.axis ?? 0);
   let end = 0;
   return sizesOf(x, axis, options).map((size) => slice(x, { axis, start: end, end: (end += size) }));
@@ -55,6 +56,7 @@ function sizesOf(x: Tensor, axis: number, { sizes, parts }: SplitOptions): reado
  */
 export function unstack(x: Tensor, options: { readonly axis?: number } = {}): Tensor[] {
   checkTensor("unstack", "x", x);
+  checkOptions("unstack", options);
   const axis = axisOf("unstack", x, options.axis ?? 0);
   const rest = x.shape.filter((_, i) => i !== axis);
   return Array.from({ length: x.shape[axis]! }, (_, i) => reshape(slice(x, { axis, start: i, end: i + 1 }), rest));

@@ -1,6 +1,6 @@
 import { defineOp, type Tensor, type TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkTensor, indicesOf } from "./arguments.ts";
+import { axisOf, checkOptions, checkTensor, indicesOf } from "./arguments.ts";
 
 /**
  * Whole slices of x along `axis`, by default the first, in the index's order: an embedding, for a table [V, E] and
@@ -12,6 +12,7 @@ import { axisOf, checkTensor, indicesOf } from "./arguments.ts";
  */
 export function take(x: Tensor, index: TensorLike, options: { readonly axis?: number } = {}): Tensor {
   checkTensor("take", "x", x);
+  checkOptions("take", options);
   const axis = axisOf("take", x, options.axis ?? 0);
   return takeOp({ x, index: indicesOf("take", "index", index, x.shape[axis]!) }, { axis });
 }

@@ -1,6 +1,6 @@
 import { defineOp, ValueError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axisOf, checkNumbers } from "./arguments.ts";
+import { axisOf, checkNumbers, checkOptions } from "./arguments.ts";
 import { gather } from "./gather.ts";
 
 export interface TopKOptions {
@@ -21,6 +21,7 @@ export interface TopKOptions {
  */
 export function topK(x: Tensor, options: TopKOptions): { readonly values: Tensor; readonly indices: Tensor } {
   checkNumbers("topK", { x });
+  checkOptions("topK", options);
   const { k: count } = options;
   const axis = axisOf("topK", x, options.axis ?? -1);
   const length = x.shape[axis]!;

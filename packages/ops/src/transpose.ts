@@ -1,6 +1,6 @@
-import { defineOp, ShapeError, type Tensor } from "@gradus/core";
+import { defineOp, IndexError, ShapeError, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { axesOf, axisOf, checkTensor } from "./arguments.ts";
+import { axesOf, axisOf, checkOptions, checkTensor, isArray } from "./arguments.ts";
 
 /**
  * x with its axes in another order: axis i of the result is axis `axes[i]` of x. Default: reversed. Its pull-back puts
@@ -11,7 +11,9 @@ import { axesOf, axisOf, checkTensor } from "./arguments.ts";
  */
 export function transpose(x: Tensor, options: { readonly axes?: readonly number[] } = {}): Tensor {
   checkTensor("transpose", "x", x);
+  checkOptions("transpose", options);
   const given = options.axes ?? [...x.shape.keys()].reverse();
+  if (!isArray(given)) throw new IndexError("transpose", "not axes", { axes: given, x }, "an array of whole numbers");
   if (axesOf("transpose", x, given).length !== x.shape.length) {
     throw new ShapeError("transpose", "wrong number of axes", { axes: [...given], x }, `${x.shape.length} axes`);
   }

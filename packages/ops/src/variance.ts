@@ -61,8 +61,9 @@ const stdOp = /* @__PURE__ */ defineOp({
 
 const centred = (x: Tensor, axes: readonly number[]): Tensor => sub(x, mean(x, { axis: axes, keepDims: true }));
 
-function spreadOf(op: string, x: Tensor, { correction = 0, ...options }: VarianceOptions): Spread {
+function spreadOf(op: string, x: Tensor, options: VarianceOptions): Spread {
   const { axes, kept } = reductionOf(op, x, options);
+  const { correction = 0 } = options;
   checkFloats(op, { x });
   if (!Number.isFinite(correction)) throw new ValueError(op, "no such correction", { correction }, "a finite number");
   const rest = k.sizeOf(axes.map((axis) => x.shape[axis]!)) - correction;

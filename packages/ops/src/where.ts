@@ -12,15 +12,16 @@ import { conditionOf } from "./masks.ts";
  */
 export function where(condition: TensorLike, x: Tensor | number, otherwise: Tensor | number): Tensor {
   const c = conditionOf("where", "condition", condition);
-  if (isTensor(x) && isTensor(otherwise)) {
-    const operands = { x, otherwise };
-    if (x.dtype !== otherwise.dtype) {
-      throw new DTypeError("where", "mixed dtypes", operands, "one dtype: cast one of them");
-    }
-    broadcastShapes("where", operands); // under their own names, where align would call them a and b
+  // Under their own names, where align would call them a and b.
+  if (isTensor(x) && isTensor(otherwise) && x.dtype !== otherwise.dtype) {
+    throw new DTypeError("where", "mixed dtypes", { x, otherwise }, "one dtype: cast one of them");
   }
+  const shape = broadcastShapes("where", {
+    condition: c,
+    ...(isTensor(x) && { x }),
+    ...(isTensor(otherwise) && { otherwise }),
+  });
   const { a, b } = align("where", x, otherwise);
-  const shape = broadcastShapes("where", { condition: c, x: a });
   const inputs = { condition: broadcastTo(c, shape), x: broadcastTo(a, shape), otherwise: broadcastTo(b, shape) };
   return whereOp(inputs, {});
 }

@@ -10,6 +10,7 @@ export * from "./elementwise";
 export * from "./gemm";
 export * from "./layout";
 export * from "./optimizers";
+export * from "./recurrent";
 export * from "./reductions";
 export * from "./rows";
 export * from "./scalars";

@@ -1,7 +1,7 @@
-import { sizeOf } from "./array.ts";
+import { bytesOf, sizeOf, type DType, type TypedArray } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formsOf, type Forms } from "./forms.ts";
-import { memory } from "./memory.ts";
+import { floatsOf, memory } from "./memory.ts";
 import { begin, end, input, output } from "./staging.ts";
 import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
 
@@ -58,14 +58,63 @@ function gemmTwin(
     const p = offsetOf(a.storage) + item * m * k;
     const q = offsetOf(b.storage) + item * k * n;
     const c = offsetOf(into.storage) + item * m * n;
-    for (let i = 0; i < m; i++) {
-      for (let j = 0; j < n; j++) {
-        let total = beta ? C[c + i * n + j]! : 0;
-        for (let l = 0; l < k; l++) total += A[p + i * aRow + l * aColumn]! * B[q + l * bRow + j * bColumn]!;
-        C[c + i * n + j] = total;
-      }
+    productTwin(A, B, C, m, n, k, p, aRow, aColumn, q, bRow, bColumn, c, n, beta);
+  }
+}
+
+function productTwin(
+  A: TypedArray,
+  B: TypedArray,
+  C: TypedArray,
+  m: number,
+  n: number,
+  k: number,
+  a: number,
+  aRow: number,
+  aColumn: number,
+  b: number,
+  bRow: number,
+  bColumn: number,
+  c: number,
+  cRow: number,
+  beta: number,
+): void {
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let total = beta ? C[c + i * cRow + j]! : 0;
+      for (let l = 0; l < k; l++) total += A[a + i * aRow + l * aColumn]! * B[b + l * bRow + j * bColumn]!;
+      C[c + i * cRow + j] = total;
     }
   }
+}
+
+/** C = A·B + beta·C by address and strides, for operations that stage their operands themselves. */
+export type ProductAt = (
+  m: number,
+  n: number,
+  k: number,
+  a: number,
+  aRow: number,
+  aColumn: number,
+  b: number,
+  bRow: number,
+  bColumn: number,
+  c: number,
+  cRow: number,
+  beta: number,
+) => void;
+
+const productForms: Forms = /* @__PURE__ */ formsOf("gemm");
+
+export function productAt(dtype: DType): ProductAt {
+  const wasm = formFor(productForms, dtype);
+  const { workspace } = memory();
+  if (wasm) return (...numbers) => wasm(...numbers, workspace);
+  const size = bytesOf[dtype];
+  return (m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta) => {
+    const heap = floatsOf(dtype);
+    productTwin(heap, heap, heap, m, n, k, a / size, aRow, aColumn, b / size, bRow, bColumn, c / size, cRow, beta);
+  };
 }
 
 const rowsOf = (x: NdArray, transposed: boolean): number => x.shape[x.shape.length - (transposed ? 1 : 2)]!;

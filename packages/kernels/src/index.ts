@@ -22,6 +22,7 @@ export { linearCrossEntropy, linearCrossEntropyGrad, type LinearCrossEntropy } f
 export { configure, memoryStats, type MemoryStats } from "./memory.ts";
 export { checkShape, checkValue, format, fromNested, isFloat, nest, type Nested } from "./nested.ts";
 export { adam, sumOfSquares, type AdamRates } from "./optimizers.ts";
+export * from "./recurrent.ts";
 export * from "./reduce.ts";
 export * from "./rows.ts";
 export {

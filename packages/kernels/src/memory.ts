@@ -1,3 +1,4 @@
+import type { DType } from "./array.ts";
 import { MemoryError } from "./errors.ts";
 import { moduleBase64, type KernelExports } from "./module.generated.ts";
 
@@ -40,6 +41,11 @@ let linear: Linear | null = null;
 /** The memory, made at first use: importing the package does nothing. */
 export function memory(): Linear {
   return (linear ??= start());
+}
+
+/** The memory as elements of a float dtype. Keep it across no allocation. */
+export function floatsOf(dtype: DType): Float32Array | Float64Array {
+  return dtype === "float32" ? memory().f32 : memory().f64;
 }
 
 function start(): Linear {

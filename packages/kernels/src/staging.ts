@@ -1,7 +1,7 @@
-import { bytesOf } from "./array.ts";
+import { bytesOf, type DType } from "./array.ts";
 import { ValueError } from "./errors.ts";
 import { blockSize, memory, reach, takeBlock } from "./memory.ts";
-import { alive, currentScope, type Storage } from "./storage.ts";
+import { alive, currentScope, empty, type Storage } from "./storage.ts";
 
 /**
  * Kernels of the WebAssembly module take pointers. In a step a storage has one, or is copied in once for the whole
@@ -37,6 +37,11 @@ export function output(storage: Storage, adds: boolean): number {
   pending[pendingCount] = storage;
   pendingAt[pendingCount++] = at;
   return at;
+}
+
+/** Room for `length` elements, not set, until the kernel call ends. Ask for it after all else: it may move the heaps. */
+export function scratch(length: number, dtype: DType): number {
+  return currentScope()?.linear ? empty([length], dtype).storage.pointer : reserve(length * bytesOf[dtype]);
 }
 
 /** Inside a step only blocks are written: an ordinary array is somebody's from outside. */

@@ -1,5 +1,6 @@
 import { asTensor, DTypeError, IndexError, isTensor, ShapeError, ValueError } from "@gradus/core";
 import type { Shape, Tensor, TensorLike } from "@gradus/core";
+import { findIndex } from "@gradus/kernels";
 
 /**
  * A tensor and the shape it should have, as an error shows it: a letter stands for one length throughout, "3H" for three
@@ -7,12 +8,13 @@ import type { Shape, Tensor, TensorLike } from "@gradus/core";
  */
 export type Wanted = readonly [x: Tensor, shape: readonly string[]];
 
-/** Refuses all but floats of one dtype whose shapes fit together; returns what the letters stand for. */
+/** Refuses all but floats of one dtype whose shapes fit together; returns what the letters stand for. Some may be known. */
 export function checkShapes<L extends string>(
   op: string,
   wanted: Readonly<Record<string, Wanted>>,
+  known: Readonly<Record<string, number>> = {},
 ): Readonly<Record<L, number>> {
-  const lengths: Record<string, number> = {};
+  const lengths: Record<string, number> = { ...known };
   const got = Object.fromEntries(Object.entries(wanted).map(([name, [x]]) => [name, x]));
   const [first] = Object.values(wanted)[0]!;
   for (const [name, [x, shape]] of Object.entries(wanted)) {
@@ -34,16 +36,21 @@ export function checkShapes<L extends string>(
   return lengths as Record<L, number>;
 }
 
-/** The lengths of a batch's rows: whole numbers from 0 to `most`, one a row. */
-export function lengthsOf(op: string, lengths: TensorLike, rows: number, most: number): number[] {
-  const given = asTensor(op, "lengths", lengths, "int32");
+/** The lengths of a batch's rows: whole numbers from 0 to `most`, which is the default; also as numbers, the rows' ends. */
+export function lengthsOf(
+  op: string,
+  lengths: TensorLike | undefined,
+  rows: number,
+  most: number,
+): { readonly lengths: Tensor; readonly ends: readonly number[] } {
+  const given = asTensor(op, "lengths", lengths ?? new Array<number>(rows).fill(most), "int32");
   if (given.shape.length !== 1 || given.shape[0] !== rows) {
     throw new ShapeError(op, "not one length for each row", { lengths: given }, `lengths [${rows}]`);
   }
-  const values = [...given.data];
-  const i = values.findIndex((length) => length < 0 || length > most);
-  if (i < 0) return values;
-  throw new IndexError(op, "no such length", { [`lengths[${i}]`]: values[i] }, `0 to ${most}`);
+  const ends: number[] = [];
+  const i = findIndex(given.array, (length) => (ends.push(length), length < 0 || length > most));
+  if (i < 0) return { lengths: given, ends };
+  throw new IndexError(op, "no such length", { [`lengths[${i}]`]: ends[i] }, `0 to ${most}`);
 }
 
 /** Refuses sizes that are not whole numbers from 1. */

@@ -1,9 +1,19 @@
-import { broadcastTo, ShapeError, zeros, type Tensor, type TensorLike } from "@gradus/core";
-import { add, concat, matmul, mul, reshape, sigmoid, slice, sub, tanh, transpose } from "@gradus/ops";
-import { checkShapes, checkSizes, lengthsOf, type Wanted } from "./arguments.ts";
-import { uniform, type RandomOptions } from "./initialise.ts";
+import { broadcastTo, defineFused, zeros, type Tensor } from "@gradus/core";
+import * as k from "@gradus/kernels";
+import { add, concat, matmul, mul, reshape, sigmoid, slice, sub, take, tanh } from "@gradus/ops";
+import { checkShapes } from "./arguments.ts";
 import { linear } from "./linear.ts";
-import { takeRows } from "./rows.ts";
+import {
+  byRow,
+  byTime,
+  createRecurrent,
+  lastOf,
+  sequenceOf,
+  wantedParams,
+  type RecurrentInputs,
+  type RecurrentOptions,
+  type RecurrentSizes,
+} from "./recurrent.ts";
 
 /** Weights [3H, E] and [3H, H], biases [3H]: for the gates r, z and n, in this order. */
 export type GruParams = {
@@ -20,21 +30,8 @@ export type GruParams = {
  * @example
  * console.log(createGru({ inputSize: 3, hiddenSize: 4, random: createRandom(1) }).weightIh.shape); // => [ 12, 3 ]
  */
-export function createGru({
-  inputSize,
-  hiddenSize,
-  ...options
-}: RandomOptions & { readonly inputSize: number; readonly hiddenSize: number }): GruParams {
-  checkSizes("createGru", { inputSize, hiddenSize });
-  const high = 1 / Math.sqrt(hiddenSize);
-  const random = (...shape: number[]): Tensor => uniform(shape, { ...options, low: -high, high });
-  const gates = 3 * hiddenSize;
-  return {
-    weightIh: random(gates, inputSize),
-    weightHh: random(gates, hiddenSize),
-    biasIh: random(gates),
-    biasHh: random(gates),
-  };
+export function createGru(sizes: RecurrentSizes): GruParams {
+  return createRecurrent("createGru", 3, sizes);
 }
 
 /**
@@ -48,7 +45,8 @@ export function createGru({
  * console.log(gruCell(zero, tensor([[1]]), tensor([[8]]))); // => float32[1,1] [[4]]
  */
 export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
-  const { B, H } = checkShapes<"B" | "H">("gruCell", { h: [h, ["B", "H"]], x: [x, ["B", "E"]], ...wanted(params) });
+  const wanted = { h: [h, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 3) } as const;
+  const { B, H } = checkShapes<"B" | "H">("gruCell", wanted);
   const gates = gatesOf(params, B, H);
   const inputs = each(gates.inputs, (input) => linear(input, x));
   return next(gates, inputs, h);
@@ -56,8 +54,10 @@ export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
 
 /**
  * `gruCell` over sequences: xs [B, T, E] from the states h0 [B, H], 0 if undefined, to all states [B, T, H] and the last
- * ones [B, H]. Past a row's length (of `lengths` [B], default T) nothing is read, outputs are 0, and the state stays.
- * @throws ShapeError for shapes that do not fit, DTypeError for mixed dtypes, IndexError for a length outside 0 to T.
+ * ones [B, H]. In place of xs, an embedding and ids [B, T] of its vectors. Past a row's length (of `lengths` [B], default
+ * T) nothing is read, outputs are 0, and the state stays.
+ * @throws ShapeError for shapes that do not fit, DTypeError for mixed dtypes, IndexError for a length outside 0 to T and
+ * for an id that the embedding does not have.
  * @source PyTorch's `GRU` with packed sequences
  * @example
  * const zero = createGru({ inputSize: 1, hiddenSize: 1, random: { next: () => 0.5 } });
@@ -66,51 +66,51 @@ export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
  */
 export function gru(
   params: GruParams,
-  xs: Tensor,
+  xs: RecurrentInputs,
   h0?: Tensor,
-  options: { readonly lengths?: TensorLike } = {},
+  options: RecurrentOptions = {},
 ): { readonly outputs: Tensor; readonly last: Tensor } {
-  const given = { xs: [xs, ["B", "T", "E"]], ...wanted(params) } as const;
-  const { B, T, E, H } = checkShapes<"B" | "T" | "E" | "H">("gru", h0 ? { ...given, h0: [h0, ["B", "H"]] } : given);
-  if (T === 0) throw new ShapeError("gru", "no steps", { xs }, "T from 1");
-  const lengths = options.lengths === undefined ? null : lengthsOf("gru", options.lengths, B, T);
+  const sequence = sequenceOf("gru", xs, wantedParams(params, 3), h0 ? { h0 } : {}, options);
+  const { x, ids, lengths, none } = sequence;
+  const { weightIh, weightHh, biasIh, biasHh } = params;
+  const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0: h0 ?? none, lengths };
+  const outputs = ids ? embeddedGruOp({ ...inputs, ids }, {}) : gruOp(inputs, {});
+  return { outputs, last: lastOf(outputs, sequence, h0) };
+}
 
-  // Time first, so that a step's inputs lie together. Padding becomes zeros: the states computed there, which nobody
-  // reads, are finite.
-  const timeFirst = { axes: [1, 0, 2] };
-  const rows = lengths && {
-    inputs: places(T, B, (t, b) => (t < lengths[b]! ? b * T + t : -1)),
-    outputs: places(B, T, (b, t) => (t < lengths[b]! ? (t + 1) * B + b : -1)),
-    last: places(1, B, (_, b) => lengths[b]! * B + b),
-  };
-  const byTime = rows
-    ? takeRows(reshape(xs, [B * T, E]), rows.inputs, [T * B])
-    : reshape(transpose(xs, timeFirst), [T * B, E]);
+const fused = {
+  inputs: ["x", "weightIh", "weightHh", "biasIh", "biasHh", "h0"],
+  forward: (x: k.Sequence, _: object, needsGradient: boolean) => k.gru(x, needsGradient),
+  backward: (kept: k.Sequence & k.Saved & { readonly output: k.NdArray }, dy: k.NdArray, to: k.SequenceGrads): void =>
+    k.gruGrad(kept, kept, kept.output, dy, to),
+} as const;
+const gruOp = /* @__PURE__ */ defineFused({ name: "gru", indices: ["lengths"], ...fused, composed: composedGru });
+const embeddedGruOp = /* @__PURE__ */ defineFused({
+  name: "embeddedGru",
+  indices: ["ids", "lengths"],
+  ...fused,
+  composed: ({ x, ids, ...rest }) => composedGru({ ...rest, x: take(x, ids) }),
+});
+
+/** The definition: all states [B, T, H], step by step. */
+export function composedGru({
+  x,
+  h0,
+  lengths,
+  ...params
+}: GruParams & { readonly x: Tensor; readonly h0: Tensor; readonly lengths: Tensor }): Tensor {
+  const [B, T] = x.shape as readonly [number, number];
+  const H = params.weightHh.shape[1]!;
   const gates = gatesOf(params, B, H);
-  const inputs = each(gates.inputs, (input) => linear(input, byTime));
-  const states = [h0 ?? zeros([B, H], { dtype: xs.dtype })];
+  const rows = byTime(x, lengths);
+  const inputs = each(gates.inputs, (input) => linear(input, rows));
+  const states = [h0.shape[0] === B ? h0 : zeros([B, H], { dtype: x.dtype as "float32" })];
   for (let t = 0; t < T; t++) {
     const at = each(inputs, (input) => slice(input, { start: t * B, end: (t + 1) * B }));
     states.push(next(gates, at, states[t]!));
   }
-  if (rows) {
-    const all = concat(states);
-    return { outputs: takeRows(all, rows.outputs, [B, T]), last: takeRows(all, rows.last, [B]) };
-  }
-  const outputs = reshape(concat(states.slice(1)), [T, B, H]);
-  return { outputs: transpose(outputs, timeFirst), last: states[T]! };
+  return reshape(byRow(concat(states), lengths), [B, T, H]);
 }
-
-function places(rows: number, columns: number, of: (row: number, column: number) => number): Int32Array {
-  return new Int32Array(rows * columns).map((_, i) => of(Math.floor(i / columns), i % columns));
-}
-
-const wanted = ({ weightIh, weightHh, biasIh, biasHh }: GruParams): Readonly<Record<string, Wanted>> => ({
-  weightHh: [weightHh, ["3H", "H"]],
-  weightIh: [weightIh, ["3H", "E"]],
-  biasIh: [biasIh, ["3H"]],
-  biasHh: [biasHh, ["3H"]],
-});
 
 type Gated<T> = readonly [r: T, z: T, n: T];
 const each = <T, R>([r, z, n]: Gated<T>, f: (x: T, gate: 0 | 1 | 2) => R): Gated<R> => [f(r, 0), f(z, 1), f(n, 2)];

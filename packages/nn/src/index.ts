@@ -1,10 +1,11 @@
 export * from "./adam.ts";
 export * from "./clipByGlobalNorm.ts";
 export * from "./embedding.ts";
-export * from "./gru.ts";
+export { createGru, gru, gruCell, type GruParams } from "./gru.ts";
 export { glorotUniform, uniform, type RandomOptions } from "./initialise.ts";
 export * from "./linear.ts";
 export * from "./loadParams.ts";
 export * from "./luongAttention.ts";
 export * from "./random.ts";
+export type { RecurrentInputs, RecurrentOptions, RecurrentSizes } from "./recurrent.ts";
 export * from "./safetensors.ts";

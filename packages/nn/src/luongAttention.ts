@@ -67,8 +67,8 @@ function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, 
     throw new ValueError(op, "both lengths and a mask", { lengths, mask }, "one of them");
   }
   if (lengths !== undefined) {
-    const counted = new Uint8Array(B * S);
-    lengthsOf(op, lengths, B, S).forEach((length, b) => counted.fill(1, b * S, b * S + length));
+    const { ends } = lengthsOf(op, lengths, B, S);
+    const counted = Array.from({ length: B * S }, (_, i) => i % S < ends[Math.floor(i / S)]!);
     return tensor(counted, { shape: [B, 1, S], dtype: "bool" });
   }
   if (mask === undefined) return null;
@@ -83,7 +83,7 @@ function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, 
 function withoutMasked(memory: Tensor, mask: Tensor, [places, width]: readonly [number, number]): Tensor {
   const [, queries, length] = mask.shape as readonly [number, number, number];
   const counted = mask.data;
-  const numbers = new Int32Array(places).fill(-1);
+  const numbers = new Array<number>(places).fill(-1);
   for (let i = 0; i < places; i++) {
     const row = Math.floor(i / length) * queries * length + (i % length);
     for (let t = 0; t < queries; t++) if (counted[row + t * length]) numbers[i] = i;

@@ -1,9 +1,10 @@
-import { DTypeError, grad, IndexError, observe, ShapeError, tensor, zeros, type Tensor } from "@gradus/core";
+import { DTypeError, grad, IndexError, observe, ones, ShapeError, tensor, zeros, type Tensor } from "@gradus/core";
 import { checkGrads } from "@gradus/gradcheck";
-import { createGru, createRandom, gru, gruCell, type GruParams } from "@gradus/nn";
+import { createGru, createRandom, embedding, gru, gruCell, type GruParams } from "@gradus/nn";
 import { add, concat, mul, reshape, slice, squeeze, stack, sum, take, where } from "@gradus/ops";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { composedGru } from "../src/gru.ts";
 import {
   expectClose,
   expectError,
@@ -196,16 +197,106 @@ describe("gru", () => {
     }
   });
 
-  test("costs 17 ops a step, three of them matrix products", () => {
-    const opsFor = (T: number): string[] => {
-      const ops: string[] = [];
-      observe(() => gru(params(1), random(2, [2, T, 3])), { value: (op) => ops.push(op) });
-      return ops;
+  test("is its definition, of whole sequences and of ids, in values and all gradients", () => {
+    const arbitrary = fc.record({
+      seed: fc.nat(1000),
+      T: fc.integer({ min: 1, max: 5 }),
+      E: fc.integer({ min: 1, max: 5 }),
+      H: fc.integer({ min: 1, max: 9 }),
+      V: fc.integer({ min: 1, max: 6 }),
+      lengths: fc.array(fc.nat(5), { minLength: 1, maxLength: 4 }),
+      embedded: fc.boolean(),
+      starts: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(arbitrary, ({ seed, T, E, H, V, lengths, embedded, starts }) => {
+        const B = lengths.length;
+        const ends = lengths.map((length) => Math.min(length, T));
+        const p = createGru({ inputSize: E, hiddenSize: H, random: createRandom(seed), dtype: "float64" });
+        const ids = Array.from({ length: B }, (_, b) =>
+          Array.from({ length: T }, (_, t) => (b * 7 + t * t + seed) % V),
+        );
+        const x = random(seed + 1, embedded ? [V, E] : [B, T, E]);
+        const inputs = [...flat(p), x, random(seed + 2, [starts ? B : 0, H])].map(leafOf);
+        const [table, h0] = inputs.slice(4) as [Tensor, Tensor];
+        const given = embedded ? { embedding: { weight: table }, ids } : table;
+        const got = gru(from(inputs), given, starts ? h0 : undefined, { lengths: ends }).outputs;
+        const xs = embedded ? embedding({ weight: table }, ids) : table;
+        const wanted = composedGru({ ...from(inputs), x: xs, h0, lengths: tensor(ends, { dtype: "int32" }) });
+        expectClose(got, wanted, sameValue, "outputs");
+        const asked = starts ? inputs : inputs.slice(0, 5);
+        const options = { cotangent: random(seed + 3, [B, T, H]), unreached: "zero" } as const;
+        const slopes = grad(wanted, asked, options);
+        grad(got, asked, options).forEach((dx, i) => expectClose(dx, slopes[i]!, sameGradient, `gradient ${i}`));
+      }),
+      { seed, numRuns: runsOfSequences },
+    );
+  });
+
+  test("has the right gradients of ids, repeated and past a row's length", () => {
+    const ids = [
+      [1, 0, 1, 1],
+      [2, 2, 0, 2],
+    ];
+    const outputs = (...x: Tensor[]): Tensor =>
+      gru(from(x), { embedding: { weight: x[4]! }, ids }, undefined, { lengths: [4, 2] }).outputs;
+    checkGrads(outputs, [...flat(params(1)), random(2, [3, 3])]);
+    const rare = (...x: Tensor[]): Tensor =>
+      gru(from(x), { embedding: { weight: x[4]! }, ids: [[4, 0]] }, x[5]).outputs; // more vectors than places
+    checkGrads(rare, [...flat(params(1)), random(2, [5, 3]), random(3, [1, 4])]);
+  });
+
+  test("has the right gradients of one step of one row", () => {
+    const inputs = [...flat(params(1)), random(2, [1, 1, 3]), random(3, [1, 4])];
+    checkGrads((...x: Tensor[]) => gru(from(x), x[4]!, x[5]).last, inputs);
+  });
+
+  test("reads no vector of an embedding but those of its ids", () => {
+    const run = (unread: number): readonly Tensor[] => {
+      const weight = leafOf(tensor([1, 2, 3, unread, unread, unread, 4, 5, 6], { shape: [3, 3], dtype: "float64" }));
+      const inputs = [...flat(params(1)).map(leafOf), weight];
+      const given = { embedding: { weight }, ids: [[0, 2, 0, 1]] };
+      const { outputs } = gru(from(inputs), given, undefined, { lengths: [3] });
+      return [outputs, ...grad(sum(outputs), inputs)];
     };
-    const [short, long] = [opsFor(2), opsFor(5)];
-    const products = (ops: string[]): number => ops.filter((op) => op === "matmul").length;
-    expect(long.length - short.length).toBe(3 * 17);
-    expect(products(long) - products(short)).toBe(3 * 3);
+    const wanted = run(0);
+    run(NaN).forEach((x, i) => expectSame(x, wanted[i]!, `result ${i}`));
+  });
+
+  test("gives the same bits of ids in step()", () => {
+    const inputs = [...flat(params(1, "float32")), random(2, [5, 3], "float32")].map(leafOf);
+    const ids = [
+      [4, 0, 1],
+      [1, 1, 2],
+    ];
+    expectSameInStep(() => {
+      const given = { embedding: { weight: inputs[4]! }, ids };
+      const { outputs, last } = gru(from(inputs), given, undefined, { lengths: [3, 1] });
+      return [outputs, last, ...grad(add(sum(outputs), sum(last)), inputs)];
+    });
+  });
+
+  test("takes one tensor for several inputs", () => {
+    const square = random(1, [6, 2]);
+    const shared = (w: Tensor, b: Tensor, x: Tensor): Tensor =>
+      gru({ weightIh: w, weightHh: w, biasIh: b, biasHh: b }, reshape(x, [2, 1, 2]), x).outputs;
+    checkGrads(shared, [square, random(2, [6]), random(3, [2, 2])]);
+  });
+
+  test("runs as one op with a gate kernel each way, however long", () => {
+    const inputs = flat(params(1, "float32")).map(leafOf);
+    const run = (T: number): { ops: string[]; kernels: string[] } => {
+      const [ops, kernels]: [string[], string[]] = [[], []];
+      observe(
+        () => grad(gru(from(inputs), random(2, [2, T, 3], "float32")).outputs, inputs, { cotangent: ones([2, T, 4]) }),
+        { value: (op) => ops.push(op), kernel: (name) => kernels.push(name) },
+      );
+      return { ops, kernels };
+    };
+    expect(run(5)).toEqual(run(2));
+    expect(run(5).ops.filter((op) => op === "gru")).toHaveLength(1);
+    expect(run(5).ops).not.toContain("matmul");
+    expect(run(5).kernels).toEqual(expect.arrayContaining(["gemm_f32", "gruGates_f32", "gruGatesGrad_f32"]));
   });
 
   test("names what does not fit", () => {
@@ -232,6 +323,14 @@ describe("gru", () => {
       ShapeError,
       "gru: not one length for each row; got lengths int32[1]; want lengths [2]",
     );
+    const embedded = { embedding: { weight: random(2, [5, 3], "float32") }, ids: [[0, 5]] };
+    expectError(
+      () => gru(p, embedded),
+      IndexError,
+      "gru: no such id; got ids[0][1] 5, embedding float32[5,3]; want 0 to 4",
+    );
+    expect(() => gru(p, { ...embedded, ids: [0] })).toThrow("gru: not rows of ids; got ids int32[1]; want ids [B, T]");
+    expect(() => gru(p, { ...embedded, ids: [[0]] }, random(3, [3, 4], "float32"))).toThrow("gru: h0 does not fit");
     expect(() => gruCell(p, random(1, [2, 3], "float32"), random(1, [3, 4], "float32"))).toThrow(
       "gruCell: x does not fit",
     );

@@ -1,0 +1,222 @@
+// One step of a recurrent layer, for all rows of a batch, between two matrix products. A row's gates lie together, [4, H],
+// in the order that the names of each kernel's variables show; the strides lead from row to row, in elements. A row that
+// has ended, t ≥ lengths[row], is not read.
+import { Lanes } from "./lanes";
+import { Vector } from "./transcendental";
+
+/**
+ * Gates of a GRU, in place, from what weights and biases give: n = tanh(n + r·m), r = σ(r), z = σ(z), and m as it is.
+ * out = n + z (previous − n); 0 for a row that has ended.
+ */
+export function gruGates<Float>(
+  rows: i32,
+  H: i32,
+  t: i32,
+  lengths: usize,
+  gates: usize,
+  gatesRow: i32,
+  previous: usize,
+  previousRow: i32,
+  out: usize,
+  outRow: i32,
+): void {
+  const size = bytes<Float>(H);
+  for (let row = 0; row < rows; row++) {
+    if (t >= load<i32>(lengths)) memory.fill(out, 0, size);
+    else {
+      for (let j = 0; j < H; j += Lanes.count<Float>()) {
+        const left = H - j;
+        const at = bytes<Float>(j);
+        const atN = gates + at;
+        const atR = atN + size;
+        const atZ = atR + size;
+        const r = squash<Float>(atR, left);
+        const z = squash<Float>(atZ, left);
+        const m = Lanes.load<Float>(atZ + size, left);
+        const n = Vector.tanh<Float>(v128.add<Float>(Lanes.load<Float>(atN, left), v128.mul<Float>(r, m)));
+        const change = v128.sub<Float>(Lanes.load<Float>(previous + at, left), n);
+        Lanes.store<Float>(atN, n, left);
+        Lanes.store<Float>(out + at, v128.add<Float>(n, v128.mul<Float>(z, change)), left);
+      }
+    }
+    lengths += 4;
+    gates += bytes<Float>(gatesRow);
+    previous += bytes<Float>(previousRow);
+    out += bytes<Float>(outRow);
+  }
+}
+
+/**
+ * Pulls dh + dy back to what the gates came from, dGates [n, r, z, m], 0 for a row that has ended; dh becomes what goes to
+ * the previous state directly.
+ */
+export function gruGatesGrad<Float>(
+  rows: i32,
+  H: i32,
+  t: i32,
+  lengths: usize,
+  gates: usize,
+  gatesRow: i32,
+  previous: usize,
+  previousRow: i32,
+  dy: usize,
+  dyRow: i32,
+  dh: usize,
+  dGates: usize,
+): void {
+  const size = bytes<Float>(H);
+  const one = v128.splat<Float>(1);
+  for (let row = 0; row < rows; row++) {
+    if (t >= load<i32>(lengths)) memory.fill(dGates, 0, 4 * size);
+    else {
+      for (let j = 0; j < H; j += Lanes.count<Float>()) {
+        const left = H - j;
+        const at = bytes<Float>(j);
+        const atR = gates + at + size;
+        const n = Lanes.load<Float>(gates + at, left);
+        const r = Lanes.load<Float>(atR, left);
+        const z = Lanes.load<Float>(atR + size, left);
+        const m = Lanes.load<Float>(atR + 2 * size, left);
+        const change = v128.sub<Float>(Lanes.load<Float>(previous + at, left), n);
+        const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
+        const open = v128.sub<Float>(one, z);
+        const dn = pull<Float>(v128.mul<Float>(open, v128.sub<Float>(one, v128.mul<Float>(n, n))), d);
+        const toR = v128.mul<Float>(m, v128.mul<Float>(r, v128.sub<Float>(one, r)));
+        const to = dGates + at;
+        Lanes.store<Float>(to, dn, left);
+        Lanes.store<Float>(to + size, pull<Float>(toR, dn), left);
+        Lanes.store<Float>(to + 2 * size, pull<Float>(v128.mul<Float>(change, v128.mul<Float>(z, open)), d), left);
+        Lanes.store<Float>(to + 3 * size, pull<Float>(r, dn), left);
+        Lanes.store<Float>(dh + at, pull<Float>(z, d), left);
+      }
+    }
+    lengths += 4;
+    gates += bytes<Float>(gatesRow);
+    previous += bytes<Float>(previousRow);
+    dy += bytes<Float>(dyRow);
+    dh += size;
+    dGates += bytes<Float>(gatesRow);
+  }
+}
+
+/**
+ * Gates of an LSTM, in place: i = σ(i), f = σ(f), g = tanh(g), o = σ(o). cell = f·previous + i·g, out = o·tanh(cell); out is
+ * 0 for a row that has ended.
+ */
+export function lstmGates<Float>(
+  rows: i32,
+  H: i32,
+  t: i32,
+  lengths: usize,
+  gates: usize,
+  gatesRow: i32,
+  previous: usize,
+  previousRow: i32,
+  out: usize,
+  outRow: i32,
+  cell: usize,
+): void {
+  const size = bytes<Float>(H);
+  for (let row = 0; row < rows; row++) {
+    if (t >= load<i32>(lengths)) memory.fill(out, 0, size);
+    else {
+      for (let j = 0; j < H; j += Lanes.count<Float>()) {
+        const left = H - j;
+        const at = bytes<Float>(j);
+        const atI = gates + at;
+        const i = squash<Float>(atI, left);
+        const f = squash<Float>(atI + size, left);
+        const g = Vector.tanh<Float>(Lanes.load<Float>(atI + 2 * size, left));
+        const o = squash<Float>(atI + 3 * size, left);
+        const kept = v128.mul<Float>(f, Lanes.load<Float>(previous + at, left));
+        const c = v128.add<Float>(kept, v128.mul<Float>(i, g));
+        Lanes.store<Float>(atI + 2 * size, g, left);
+        Lanes.store<Float>(cell + at, c, left);
+        Lanes.store<Float>(out + at, v128.mul<Float>(o, Vector.tanh<Float>(c)), left);
+      }
+    }
+    lengths += 4;
+    gates += bytes<Float>(gatesRow);
+    previous += bytes<Float>(previousRow);
+    out += bytes<Float>(outRow);
+    cell += bytes<Float>(outRow);
+  }
+}
+
+/**
+ * Pulls dh + dy and dc back to what the gates came from, dGates, 0 for a row that has ended; dc becomes what goes to the
+ * previous cell.
+ */
+export function lstmGatesGrad<Float>(
+  rows: i32,
+  H: i32,
+  t: i32,
+  lengths: usize,
+  gates: usize,
+  gatesRow: i32,
+  previous: usize,
+  previousRow: i32,
+  dy: usize,
+  dyRow: i32,
+  dh: usize,
+  dGates: usize,
+  cell: usize,
+  dc: usize,
+): void {
+  const size = bytes<Float>(H);
+  const one = v128.splat<Float>(1);
+  for (let row = 0; row < rows; row++) {
+    if (t >= load<i32>(lengths)) memory.fill(dGates, 0, 4 * size);
+    else {
+      for (let j = 0; j < H; j += Lanes.count<Float>()) {
+        const left = H - j;
+        const at = bytes<Float>(j);
+        const from = gates + at;
+        const i = Lanes.load<Float>(from, left);
+        const f = Lanes.load<Float>(from + size, left);
+        const g = Lanes.load<Float>(from + 2 * size, left);
+        const o = Lanes.load<Float>(from + 3 * size, left);
+        const y = Vector.tanh<Float>(Lanes.load<Float>(cell + at, left));
+        const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
+        const through = pull<Float>(v128.mul<Float>(o, v128.sub<Float>(one, v128.mul<Float>(y, y))), d);
+        const change = v128.add<Float>(Lanes.load<Float>(dc + at, left), through);
+        const to = dGates + at;
+        Lanes.store<Float>(to, pull<Float>(v128.mul<Float>(g, sigmoidSlope<Float>(i)), change), left);
+        const before = Lanes.load<Float>(previous + at, left);
+        Lanes.store<Float>(to + size, pull<Float>(v128.mul<Float>(before, sigmoidSlope<Float>(f)), change), left);
+        const slope = v128.mul<Float>(i, v128.sub<Float>(one, v128.mul<Float>(g, g)));
+        Lanes.store<Float>(to + 2 * size, pull<Float>(slope, change), left);
+        Lanes.store<Float>(to + 3 * size, pull<Float>(v128.mul<Float>(y, sigmoidSlope<Float>(o)), d), left);
+        Lanes.store<Float>(dc + at, pull<Float>(f, change), left);
+      }
+    }
+    lengths += 4;
+    gates += bytes<Float>(gatesRow);
+    previous += bytes<Float>(previousRow);
+    dy += bytes<Float>(dyRow);
+    dh += size;
+    dGates += bytes<Float>(gatesRow);
+    cell += bytes<Float>(dyRow);
+    dc += size;
+  }
+}
+
+/** σ, in place. */
+function squash<Float>(at: usize, left: i32): v128 {
+  const y = Vector.sigmoid<Float>(Lanes.load<Float>(at, left));
+  Lanes.store<Float>(at, y, left);
+  return y;
+}
+
+function sigmoidSlope<Float>(y: v128): v128 {
+  return v128.mul<Float>(y, v128.sub<Float>(v128.splat<Float>(1), y));
+}
+
+/** slope · d, but 0 where d is. */
+function pull<Float>(slope: v128, d: v128): v128 {
+  return Lanes.select(v128.mul<Float>(slope, d), v128.ne<Float>(d, Lanes.zero()));
+}
+
+function bytes<Float>(elements: i32): usize {
+  return <usize>elements * sizeof<Float>();
+}

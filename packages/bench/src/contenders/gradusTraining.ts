@@ -1,0 +1,74 @@
+import { step, tensor, valueAndGrad, zeros, type Tensor } from "@gradus/core";
+import * as nn from "@gradus/nn";
+import { concat, stack, tanh, unstack } from "@gradus/ops";
+import { sequenceLoss } from "@gradus/seq2seq";
+import { mapEntries, type Arrays, type Values } from "../arrays.ts";
+import { timed, type Prepare } from "../contender.ts";
+import { LEARNING_RATE, type ParameterName } from "../model.ts";
+import { products } from "./gradusProducts.ts";
+
+type Params = Readonly<Record<ParameterName, Tensor>>;
+type Batch = Readonly<Record<"source" | "input" | "target" | "weights", Tensor>>;
+type Recurrence = (params: nn.GruParams, xs: Tensor, h0?: Tensor) => { outputs: Tensor; last: Tensor };
+
+const fused: Recurrence = (params, xs, h0) => nn.gru(params, xs, h0);
+
+/** What a user writes who wants to do something between two steps. */
+const composed: Recurrence = (params, xs, h0) => {
+  let h = h0 ?? zeros([xs.shape[0]!, params.weightHh.shape[1]!], { dtype: xs.dtype });
+  const states = unstack(xs, { axis: 1 }).map((x) => (h = nn.gruCell(params, x, h)));
+  return { outputs: stack(states, { axis: 1 }), last: h };
+};
+
+function loss(p: Params, { source, input, target, weights }: Batch, recurrence: Recurrence): Tensor {
+  const gru = (name: "encoder" | "decoder"): nn.GruParams => ({
+    weightIh: p[`${name}.weightIh`],
+    weightHh: p[`${name}.weightHh`],
+    biasIh: p[`${name}.biasIh`],
+    biasHh: p[`${name}.biasHh`],
+  });
+  const memory = recurrence(gru("encoder"), nn.embedding({ weight: p["source.weight"] }, source));
+  const { outputs } = recurrence(gru("decoder"), nn.embedding({ weight: p["target.weight"] }, input), memory.last);
+  const { context } = nn.luongAttention({ weight: p["attention.weight"] }, outputs, memory.outputs);
+  const both = concat([context, outputs], { axis: -1 });
+  const attentional = tanh(nn.linear({ weight: p["combine.weight"], bias: p["combine.bias"] }, both));
+  const logits = nn.linear({ weight: p["output.weight"], bias: p["output.bias"] }, attentional);
+  return sequenceLoss(logits, target, weights);
+}
+
+function tensors(inputs: Arrays): { params: Params; batch: Batch } {
+  const { source, input, target, weights, ...parameters } = mapEntries(inputs, ({ shape, data }) =>
+    tensor(data, { shape }),
+  );
+  return { params: parameters as Params, batch: { source, input, target, weights } as Batch };
+}
+
+const recurrences: Readonly<Record<string, Recurrence>> = { fused, composed };
+
+/** The loss and the gradient of each parameter. */
+export function gradients(inputs: Arrays, variant = "composed"): Arrays {
+  const { params, batch } = tensors(inputs);
+  const { value, grads } = step(() => valueAndGrad(loss)(params, batch, recurrences[variant]!));
+  return mapEntries({ loss: value, ...grads }, ({ shape, data }): Values => ({ shape, data: data as Float32Array }));
+}
+
+/** An iteration of a training loop: batch and model as they come from the last one. */
+export function trainer(inputs: Arrays, variant: string): () => void {
+  const { params, batch } = tensors(inputs);
+  const optimizer = nn.adam({ learningRate: LEARNING_RATE });
+  let model = { params, state: optimizer.init(params) };
+  return () => {
+    model = step(() => {
+      const { grads } = valueAndGrad(loss)(model.params, batch, recurrences[variant]!);
+      return optimizer.update(grads, model.state, model.params);
+    });
+  };
+}
+
+export const training =
+  (variant: string): Prepare =>
+  (inputs, settings) => {
+    if (variant === "products alone") return products(inputs, settings);
+    const train = trainer(inputs, variant);
+    return { time: (times) => timed(times, train), read: () => gradients(inputs, variant) };
+  };

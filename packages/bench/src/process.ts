@@ -1,0 +1,57 @@
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { childBundle, pytorchScript } from "./paths.ts";
+import { pythonWithTorch } from "./python.ts";
+import type { Reply, Request } from "./protocol.ts";
+
+/** A contender's process. It is asked one thing at a time. */
+export class Process {
+  /** The library's version, or why there is none. */
+  readonly started: Promise<Reply>;
+  readonly #child: ChildProcess;
+  readonly #replies: AsyncIterator<string>;
+  readonly #patience: number;
+  #lastWords = "";
+
+  /** `patience` is how many seconds an answer may take. */
+  constructor(contender: string, patience: number) {
+    this.#patience = patience;
+    const [library = "", variant = ""] = contender.split("/");
+    const python = library === "pytorch";
+    const args = python ? [pytorchScript, variant] : [childBundle, library, variant];
+    const options: SpawnOptions = { env: oneThread(variant), stdio: ["pipe", "ignore", "pipe", "pipe"] };
+    this.#child = spawn(python ? pythonWithTorch() : process.execPath, args, options);
+    this.#child.stdin!.on("error", () => undefined); // it ended, and the missing reply says so
+    this.#child.stderr!.on("data", (text) => (this.#lastWords = String(text).trim().split("\n").at(-1)!));
+    this.#replies = createInterface({ input: this.#child.stdio[3] as Readable })[Symbol.asyncIterator]();
+    this.started = this.#next();
+  }
+
+  async ask(request: Request): Promise<Reply> {
+    if (this.#child.exitCode === null) this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
+    return await this.#next();
+  }
+
+  stop(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  async #next(): Promise<Reply> {
+    const timer = setTimeout(() => this.#giveUp(), 1000 * this.#patience);
+    const next = await this.#replies.next();
+    clearTimeout(timer);
+    return next.done ? { failed: `its process ended: ${this.#lastWords}` } : (JSON.parse(next.value) as Reply);
+  }
+
+  #giveUp(): void {
+    this.#lastWords = `no answer in ${this.#patience} s`;
+    this.stop();
+  }
+}
+
+/** OpenMP's threads, where a library has them, and no spinning while they wait. */
+function oneThread(variant: string): NodeJS.ProcessEnv {
+  const threads = variant.endsWith("threads") ? {} : { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
+  return { ...process.env, OMP_WAIT_POLICY: "PASSIVE", ...threads };
+}

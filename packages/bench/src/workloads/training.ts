@@ -1,0 +1,54 @@
+import { mapEntries, type Arrays } from "../arrays.ts";
+import { gradients } from "../contenders/gradusTraining.ts";
+import { LEARNING_RATE, modelInputs } from "../model.ts";
+import { faster, within, type Case, type Workload } from "../workload.ts";
+
+const [short, long] = ["12 + 12", "50 + 50"];
+
+export const training: Workload = {
+  name: "training",
+  title: "Training step",
+  about:
+    "GRU encoder-decoder with Luong attention: E 64, H 128, V 64, batch 64; forward, backward and Adam. `composed` is a " +
+    "loop of GRU cells as a user writes it, `fused` the library's layer; `products alone` are the step's matrix products " +
+    "and nothing else. Gradients are compared with the composed form in float64.",
+  contenders: [
+    "gradus/fused",
+    "gradus/composed",
+    "gradus/products alone",
+    "tfjs/wasm",
+    "jax/jit",
+    "pytorch/GRU",
+    "pytorch/GRU, all threads",
+    "pytorch/GRUCell loop",
+  ],
+  cases: [test(short, 12), { ...test(long, 50), slow: true }],
+  bars: [
+    faster("gradus/fused", "jax/jit", 4),
+    faster("gradus/fused", "tfjs/wasm", 10),
+    within("gradus/fused", "pytorch/GRU", 1.2),
+    within("gradus/composed", "pytorch/GRUCell loop", 1.1),
+    {
+      says: `${long} of gradus/fused takes ≤ 4.6 × the time of ${short}`,
+      ratio: (median) => median("gradus/fused") / median("gradus/fused", short),
+      atMost: 4.6,
+      cases: [long],
+    },
+  ],
+};
+
+function test(name: string, T: number): Case {
+  const sizes = { B: 64, T, E: 64, H: 128, V: 64 };
+  return {
+    name,
+    settings: { ...sizes, learningRate: LEARNING_RATE },
+    inputs: () => modelInputs(sizes),
+    reference: (inputs) => gradients(mapEntries(inputs, asFloat64)),
+    tolerance: 1e-3,
+  };
+}
+
+const asFloat64 = ({ shape, data }: Arrays[string]): Arrays[string] => ({
+  shape,
+  data: data instanceof Float32Array ? new Float64Array(data) : data,
+});

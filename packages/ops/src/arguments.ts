@@ -8,8 +8,8 @@ export function checkTensor(op: string, argument: string, value: unknown): void 
 }
 
 /** Refuses what stands in the place of options and is no record of them: null, or an axis on its own. */
-export function checkOptions(op: string, options: unknown): void {
-  if (typeof options === "object" && options !== null && !isArray(options) && !isTensor(options)) return;
+export function checkOptions<T>(op: string, options: T): T {
+  if (typeof options === "object" && options !== null && !isArray(options) && !isTensor(options)) return options;
   throw new ValueError(op, "not options", { options }, "them by name: { … }");
 }
 

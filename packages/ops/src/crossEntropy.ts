@@ -36,7 +36,10 @@ export interface Targets {
 export function targetsOf(op: string, x: Readonly<Record<string, Tensor>>, shape: Shape, targets: Targets): Tensor {
   const [name, like] = Object.entries(x)[0]!;
   const y = isTensor(targets.labels) ? targets.labels : asTensor(op, "labels", targets.labels, "float64");
-  if (k.sameShape(y.shape, shape.slice(0, -1))) return labelsOf(op, shape.at(-1)!, targets);
+  if (k.sameShape(y.shape, shape.slice(0, -1))) {
+    if (!isTensor(targets.labels) || y.dtype === "int32") return labelsOf(op, shape.at(-1)!, targets);
+    throw new DTypeError(op, "labels that are no integers", { labels: y, ...x }, "int32");
+  }
   if (!k.sameShape(y.shape, shape)) {
     const want = `labels [${shape.slice(0, -1).join(",")}] or distributions [${shape.join(",")}]`;
     throw new ShapeError(op, `labels do not fit ${name}`, { labels: y, ...x }, want);

@@ -1,7 +1,7 @@
 import { add, defineFused, DTypeError, ShapeError, zeros } from "@gradus/core";
 import type { Op, Tensor, TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { ratesOf, targetsOf, type CrossEntropyOptions } from "./crossEntropy.ts";
 import { maskOf } from "./masks.ts";
 import { matmul } from "./matmul.ts";
@@ -34,9 +34,11 @@ export function linearCrossEntropy(
   hidden: Tensor,
   weight: Tensor,
   labels: TensorLike,
-  { bias, mask, ...rates }: LinearCrossEntropyOptions = {},
+  options: LinearCrossEntropyOptions = {},
 ): Tensor {
   const op = "linearCrossEntropy";
+  checkOptions(op, options);
+  const { bias, mask } = options;
   const given = { hidden, weight, ...(bias && { bias }) };
   checkFloats(op, given);
   if (Object.values(given).some(({ dtype }) => dtype !== hidden.dtype)) {
@@ -49,7 +51,7 @@ export function linearCrossEntropy(
   }
   const rows = hidden.shape.slice(0, -1);
   const live = maskOf(op, hidden, mask, [...rows, 1]);
-  const attrs = { ...ratesOf(op, rates), live: live && squeeze(live, { axis: -1 }) };
+  const attrs = { ...ratesOf(op, options), live: live && squeeze(live, { axis: -1 }) };
   const targets = targetsOf(op, { hidden }, [...rows, V], { labels, live: attrs.live, classes: null });
   const b = bias ?? zeros([V], { dtype: hidden.dtype });
   return (targets.dtype === "int32" ? sparseOp : softOp)({ hidden, weight, bias: b, labels: targets }, attrs);

@@ -22,8 +22,7 @@ export interface SliceOptions {
  */
 export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
   checkTensor("slice", "x", x);
-  checkOptions("slice", options);
-  const axis = axisOf("slice", x, options.axis ?? 0);
+  const axis = axisOf("slice", x, checkOptions("slice", options).axis ?? 0);
   const [length, step] = [x.shape[axis]!, options.step ?? 1];
   const [first, last] = step > 0 ? [0, length] : [-1, length - 1];
   const { start = step > 0 ? first : last, end } = options;
@@ -63,8 +62,7 @@ export function pad(
   options: { readonly paddings: readonly (readonly [before: number, after: number])[]; readonly value?: number },
 ): Tensor {
   checkTensor("pad", "x", x);
-  checkOptions("pad", options);
-  const { paddings, value = 0 } = options;
+  const { paddings, value = 0 } = checkOptions("pad", options);
   const isPair = (pair: readonly number[]): boolean =>
     isArray(pair) && pair.length === 2 && pair.every((n) => Number.isInteger(n) && n >= 0);
   if (!isArray(paddings) || paddings.length !== x.shape.length || !paddings.every(isPair)) {

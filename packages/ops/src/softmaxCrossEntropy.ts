@@ -2,7 +2,7 @@ import { add, defineFused, ShapeError } from "@gradus/core";
 import type { Op, Tensor, TensorLike } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { any } from "./any.ts";
-import { checkFloats } from "./arguments.ts";
+import { checkFloats, checkOptions } from "./arguments.ts";
 import { cast } from "./cast.ts";
 import { ratesOf, targetsOf, type CrossEntropyOptions, type Targets } from "./crossEntropy.ts";
 import { div } from "./div.ts";
@@ -41,14 +41,15 @@ export interface SoftmaxCrossEntropyOptions extends CrossEntropyOptions {
 export function softmaxCrossEntropy(
   logits: Tensor,
   labels: TensorLike,
-  { mask, ...rates }: SoftmaxCrossEntropyOptions = {},
+  options: SoftmaxCrossEntropyOptions = {},
 ): Tensor {
   const op = "softmaxCrossEntropy";
   checkFloats(op, { logits });
+  checkOptions(op, options);
   if ((logits.shape.at(-1) ?? 0) === 0) {
     throw new ShapeError(op, "no classes", { logits }, "[..., V] with V of 1 or more");
   }
-  const attrs = { ...ratesOf(op, rates), ...countedOf(op, logits, mask) };
+  const attrs = { ...ratesOf(op, options), ...countedOf(op, logits, options.mask) };
   const targets = targetsOf(op, { logits }, logits.shape, { labels, ...attrs });
   return (targets.dtype === "int32" ? sparseOp : softOp)({ logits, labels: targets }, attrs);
 }

@@ -35,11 +35,13 @@ export function scatterAdd(x: NdArray, index: NdArray, axis: number, size: numbe
 
 /** Calls with the position of each index and the place it points to; but for `axis`, the index's shape is `shape`. */
 function eachPlace(index: NdArray, shape: Shape, axis: number, call: (i: number, place: number) => void): void {
-  const inner = sizeOf(shape.slice(axis + 1));
-  const [from, to] = [index.shape[axis]! * inner, shape[axis]! * inner];
+  const [outer, inner] = [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis + 1))];
+  const [count, length] = [index.shape[axis]!, shape[axis]! * inner];
   const [I, at] = [heapOf(index.storage), offsetOf(index.storage)];
-  for (let i = 0; i < index.storage.length; i++) {
-    call(i, Math.floor(i / from) * to + I[at + i]! * inner + (i % inner));
+  for (let o = 0, i = 0; o < outer; o++) {
+    for (let c = 0; c < count; c++) {
+      for (let j = 0; j < inner; j++, i++) call(i, o * length + I[at + i]! * inner + j);
+    }
   }
 }
 

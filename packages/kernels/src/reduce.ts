@@ -1,7 +1,7 @@
 import { sizeOf, type Shape } from "./array.ts";
-import { fillInto, type Beta } from "./elementwise.ts";
+import type { Beta } from "./elementwise.ts";
 import { formFor, formNamed, formsOf, type Forms } from "./forms.ts";
-import { copy, transpose } from "./layout.ts";
+import { copy, copyInto, transpose } from "./layout.ts";
 import { byRows, type Rows } from "./staging.ts";
 import { currentScope, empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
 
@@ -226,14 +226,7 @@ function gradAlongLast(
     0,
     xs.map((x) => x && transpose(x, order)),
   );
-  addOrCopy(into, beta, transpose(turned, back));
-}
-
-function addOrCopy(into: NdArray, beta: Beta, x: NdArray): void {
-  if (!beta) fillInto(into, 0);
-  const [T, X] = [heapOf(into.storage), heapOf(x.storage)];
-  const [t, p] = [offsetOf(into.storage), offsetOf(x.storage)];
-  for (let i = 0; i < x.storage.length; i++) T[t + i]! += X[p + i]!;
+  copyInto(into, beta, transpose(turned, back));
 }
 
 type RowTwin = (

@@ -1,4 +1,4 @@
-import { sizeOf, type Shape } from "./array.ts";
+import { sizeOf, type Shape, type TypedArray } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formNamed, formsOf, type Forms } from "./forms.ts";
 import { copy, copyInto, transpose } from "./layout.ts";
@@ -15,27 +15,30 @@ const minForms: Forms = /* @__PURE__ */ formsOf("min");
  * float32 once a run of neighbouring axes.
  */
 export function sum(x: NdArray, axes: readonly number[]): NdArray {
-  return reduce(x, axes, sumForms, 0, (a, b) => a + b);
+  return reduce(x, axes, sumForms, 0, (X, at, n, totals) => {
+    for (let j = 0; j < n; j++) for (let i = 0; i < totals.length; i++) totals[i]! += X[at++]!;
+  });
 }
 
 /** The largest over the axes given, which vanish; NaN where one is NaN, −∞ over nothing. */
 export function max(x: NdArray, axes: readonly number[]): NdArray {
-  return reduce(x, axes, maxForms, -Infinity, Math.max);
+  return reduce(x, axes, maxForms, -Infinity, (X, at, n, most) => {
+    for (let j = 0; j < n; j++) for (let i = 0; i < most.length; i++) most[i] = Math.max(most[i]!, X[at++]!);
+  });
 }
 
 /** The smallest over the axes given, which vanish; NaN where one is NaN, ∞ over nothing. */
 export function min(x: NdArray, axes: readonly number[]): NdArray {
-  return reduce(x, axes, minForms, Infinity, Math.min);
+  return reduce(x, axes, minForms, Infinity, (X, at, n, least) => {
+    for (let j = 0; j < n; j++) for (let i = 0; i < least.length; i++) least[i] = Math.min(least[i]!, X[at++]!);
+  });
 }
 
+/** Joins n rows of X, from `at` on, with what is in `row`. */
+type ReduceTwin = (X: TypedArray, at: number, n: number, row: Float64Array) => void;
+
 /** Runs of neighbouring axes are reduced one after the other, from the last to the first. */
-function reduce(
-  x: NdArray,
-  axes: readonly number[],
-  forms: Forms,
-  start: number,
-  join: (a: number, b: number) => number,
-): NdArray {
+function reduce(x: NdArray, axes: readonly number[], forms: Forms, start: number, twin: ReduceTwin): NdArray {
   let shape = x.shape.map((length, axis) => ({ length, goes: axes.includes(axis) }));
   let y = x;
   for (let end = shape.length; end > 0; end--) {
@@ -49,12 +52,15 @@ function reduce(
       shape.map(({ length }) => length),
       x.dtype,
     );
-    reduceRun(outer, n, inner, y, out, forms, start, join);
+    reduceRun(outer, n, inner, y, out, forms, start, twin);
     y = out;
     end = begin + 1;
   }
   return y === x ? copy(x) : y;
 }
+
+/** Outside of a step, rows of more elements are read where they are, not copied to linear memory. */
+const STAGED = 1 << 14;
 
 function reduceRun(
   outer: number,
@@ -64,10 +70,10 @@ function reduceRun(
   out: NdArray,
   forms: Forms,
   start: number,
-  join: (a: number, b: number) => number,
+  twin: ReduceTwin,
 ): void {
-  // One row is everything: outside of a step it is read where it is, not copied to linear memory.
-  const wasm = outer > 1 || currentScope()?.linear ? formFor(forms, x.dtype) : formNamed("", forms.twin);
+  const goes = currentScope()?.linear || n * inner <= STAGED;
+  const wasm = goes ? formFor(forms, x.dtype) : formNamed("", forms.twin);
   if (wasm) {
     const operands: Rows[] = [
       { storage: x.storage, width: n * inner, use: "read" },
@@ -81,9 +87,7 @@ function reduceRun(
   const row = new Float64Array(inner);
   for (let o = 0; o < outer; o++) {
     row.fill(start);
-    for (let j = 0, at = p + o * n * inner; j < n; j++) {
-      for (let i = 0; i < inner; i++, at++) row[i] = join(row[i]!, X[at]!);
-    }
+    twin(X, p + o * n * inner, n, row);
     for (let i = 0; i < inner; i++) T[t + o * inner + i] = row[i]!;
   }
 }

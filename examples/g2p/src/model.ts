@@ -26,11 +26,11 @@ export type Words = { readonly letters: Ids; readonly lengths: readonly number[]
 export type Batch = Words & { readonly inputs: Ids; readonly targets: Ids };
 
 const encode = (params: Params, { letters, lengths }: Words) =>
-  nn.gru(params.encoder, nn.embedding(params.letters, letters), undefined, { lengths });
+  nn.gru(params.encoder, { embedding: params.letters, ids: letters }, undefined, { lengths });
 
 /** Logits [B, T, phones] after each of the phones read, [B, T], and the decoder's last state. */
 function decode(params: Params, phones: Tensor | Ids, state: Tensor, memory: Tensor, { lengths }: Words) {
-  const { outputs, last } = nn.gru(params.decoder, nn.embedding(params.phones, phones), state);
+  const { outputs, last } = nn.gru(params.decoder, { embedding: params.phones, ids: phones }, state);
   const { context } = nn.luongAttention(params.attention, outputs, memory, { lengths });
   const attentional = tanh(nn.linear(params.combine, concat([context, outputs], { axis: -1 })));
   return { logits: nn.linear(params.output, attentional), state: last };

@@ -47,7 +47,7 @@ export function gruGates<Float>(
 }
 
 /**
- * Pulls dh + dy back to what the gates came from, dGates [n, r, z, m], 0 for a row that has ended; dh becomes what goes to
+ * Pulls dh + dy back, 0 where that is, to what the gates came from, dGates [n, r, z, m], 0 for a row that has ended; dh becomes what goes to
  * the previous state directly.
  */
 export function gruGatesGrad<Float>(
@@ -80,14 +80,19 @@ export function gruGatesGrad<Float>(
         const change = v128.sub<Float>(Lanes.load<Float>(previous + at, left), n);
         const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
         const open = v128.sub<Float>(one, z);
-        const dn = pull<Float>(v128.mul<Float>(open, v128.sub<Float>(one, v128.mul<Float>(n, n))), d);
-        const toR = v128.mul<Float>(m, v128.mul<Float>(r, v128.sub<Float>(one, r)));
+        const live = v128.ne<Float>(d, Lanes.zero());
+        const dz = v128.mul<Float>(v128.mul<Float>(change, v128.mul<Float>(z, open)), d);
+        const slope = v128.mul<Float>(open, v128.sub<Float>(one, v128.mul<Float>(n, n)));
+        const dn = Lanes.select(v128.mul<Float>(slope, d), live);
+        const liveN = v128.ne<Float>(dn, Lanes.zero());
+        const dm = v128.mul<Float>(r, dn);
+        const dr = v128.mul<Float>(v128.mul<Float>(m, v128.sub<Float>(one, r)), dm);
         const to = dGates + at;
         Lanes.store<Float>(to, dn, left);
-        Lanes.store<Float>(to + size, pull<Float>(toR, dn), left);
-        Lanes.store<Float>(to + 2 * size, pull<Float>(v128.mul<Float>(change, v128.mul<Float>(z, open)), d), left);
-        Lanes.store<Float>(to + 3 * size, pull<Float>(r, dn), left);
-        Lanes.store<Float>(dh + at, pull<Float>(z, d), left);
+        Lanes.store<Float>(to + size, Lanes.select(dr, liveN), left);
+        Lanes.store<Float>(to + 2 * size, Lanes.select(dz, live), left);
+        Lanes.store<Float>(to + 3 * size, Lanes.select(dm, liveN), left);
+        Lanes.store<Float>(dh + at, Lanes.select(v128.mul<Float>(z, d), live), left);
       }
     }
     lengths += 4;
@@ -178,16 +183,21 @@ export function lstmGatesGrad<Float>(
         const o = Lanes.load<Float>(from + 3 * size, left);
         const y = Vector.tanh<Float>(Lanes.load<Float>(cell + at, left));
         const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
-        const through = pull<Float>(v128.mul<Float>(o, v128.sub<Float>(one, v128.mul<Float>(y, y))), d);
+        const slope = v128.mul<Float>(o, v128.sub<Float>(one, v128.mul<Float>(y, y)));
+        const through = Lanes.select(v128.mul<Float>(slope, d), v128.ne<Float>(d, Lanes.zero()));
         const change = v128.add<Float>(Lanes.load<Float>(dc + at, left), through);
-        const to = dGates + at;
-        Lanes.store<Float>(to, pull<Float>(v128.mul<Float>(g, sigmoidSlope<Float>(i)), change), left);
+        const live = v128.ne<Float>(change, Lanes.zero());
         const before = Lanes.load<Float>(previous + at, left);
-        Lanes.store<Float>(to + size, pull<Float>(v128.mul<Float>(before, sigmoidSlope<Float>(f)), change), left);
-        const slope = v128.mul<Float>(i, v128.sub<Float>(one, v128.mul<Float>(g, g)));
-        Lanes.store<Float>(to + 2 * size, pull<Float>(slope, change), left);
-        Lanes.store<Float>(to + 3 * size, pull<Float>(v128.mul<Float>(y, sigmoidSlope<Float>(o)), d), left);
-        Lanes.store<Float>(dc + at, pull<Float>(f, change), left);
+        const di = v128.mul<Float>(v128.mul<Float>(g, v128.sub<Float>(one, i)), v128.mul<Float>(i, change));
+        const df = v128.mul<Float>(v128.mul<Float>(before, v128.sub<Float>(one, f)), v128.mul<Float>(f, change));
+        const dg = v128.mul<Float>(v128.mul<Float>(i, v128.sub<Float>(one, v128.mul<Float>(g, g))), change);
+        const dO = v128.mul<Float>(v128.mul<Float>(y, v128.sub<Float>(one, o)), v128.mul<Float>(o, d));
+        const to = dGates + at;
+        Lanes.store<Float>(to, Lanes.select(di, live), left);
+        Lanes.store<Float>(to + size, Lanes.select(df, live), left);
+        Lanes.store<Float>(to + 2 * size, Lanes.select(dg, live), left);
+        Lanes.store<Float>(to + 3 * size, Lanes.select(dO, v128.ne<Float>(d, Lanes.zero())), left);
+        Lanes.store<Float>(dc + at, Lanes.select(v128.mul<Float>(f, change), live), left);
       }
     }
     lengths += 4;
@@ -206,15 +216,6 @@ function squash<Float>(at: usize, left: i32): v128 {
   const y = Vector.sigmoid<Float>(Lanes.load<Float>(at, left));
   Lanes.store<Float>(at, y, left);
   return y;
-}
-
-function sigmoidSlope<Float>(y: v128): v128 {
-  return v128.mul<Float>(y, v128.sub<Float>(v128.splat<Float>(1), y));
-}
-
-/** slope · d, but 0 where d is. */
-function pull<Float>(slope: v128, d: v128): v128 {
-  return Lanes.select(v128.mul<Float>(slope, d), v128.ne<Float>(d, Lanes.zero()));
 }
 
 function bytes<Float>(elements: i32): usize {

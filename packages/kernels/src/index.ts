@@ -1,4 +1,5 @@
 export * from "./array.ts";
+export * from "./attention.ts";
 export * from "./crossEntropy.ts";
 export * from "./elementwise.ts";
 export * from "./errors.ts";

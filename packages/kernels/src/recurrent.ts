@@ -27,7 +27,7 @@ export interface Sequence {
 }
 
 /** What the way back reads of the way there: gates [B, T, 4, H], and the cells [B, T, H] of an LSTM. */
-export interface Saved {
+export interface SavedSequence {
   readonly gates: NdArray;
   readonly cells: NdArray;
 }
@@ -81,20 +81,20 @@ const lstmLayer: Layer = {
 };
 
 /** All states [B, T, H], 0 past a row's length. */
-export function gru(s: Sequence, saves: boolean): { readonly output: NdArray; readonly saved: Saved } {
+export function gru(s: Sequence, saves: boolean): { readonly output: NdArray; readonly saved: SavedSequence } {
   return forward(gruLayer, s, saves);
 }
 
-export function gruGrad(s: Sequence, saved: Saved, states: NdArray, dy: NdArray, to: SequenceGrads): void {
+export function gruGrad(s: Sequence, saved: SavedSequence, states: NdArray, dy: NdArray, to: SequenceGrads): void {
   backward(gruLayer, s, saved, states, dy, to);
 }
 
 /** All states, then the last cells: [B·T + B, H]. */
-export function lstm(s: Sequence, saves: boolean): { readonly output: NdArray; readonly saved: Saved } {
+export function lstm(s: Sequence, saves: boolean): { readonly output: NdArray; readonly saved: SavedSequence } {
   return forward(lstmLayer, s, saves);
 }
 
-export function lstmGrad(s: Sequence, saved: Saved, states: NdArray, dy: NdArray, to: SequenceGrads): void {
+export function lstmGrad(s: Sequence, saved: SavedSequence, states: NdArray, dy: NdArray, to: SequenceGrads): void {
   backward(lstmLayer, s, saved, states, dy, to);
 }
 
@@ -104,7 +104,7 @@ function sizesOf({ x, ids, lengths, weightIh, weightHh }: Sequence) {
   return { B, T, H, E, inputs: ids ? x.shape[0]! : B * T, dtype: x.dtype, size: bytesOf[x.dtype] };
 }
 
-function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; saved: Saved } {
+function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; saved: SavedSequence } {
   const { B, T, H, E, inputs, dtype, size } = sizesOf(s);
   const states = empty(s.c0 ? [B * T + B, H] : [B, T, H], dtype);
   const saved = saves ? { gates: empty([B, T, 4, H], dtype), cells: empty(s.c0 ? [B, T, H] : [0], dtype) } : null;
@@ -160,7 +160,14 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   return { output: states, saved: saved ?? { gates: states, cells: states } };
 }
 
-function backward(layer: Layer, s: Sequence, saved: Saved, states: NdArray, dy: NdArray, to: SequenceGrads): void {
+function backward(
+  layer: Layer,
+  s: Sequence,
+  saved: SavedSequence,
+  states: NdArray,
+  dy: NdArray,
+  to: SequenceGrads,
+): void {
   const { B, T, H, E, inputs, dtype, size } = sizesOf(s);
   const [width, row, steps] = [4 * H, 4 * H * size, B * T];
   begin();

@@ -81,8 +81,11 @@ export function gru(
 const fused = {
   inputs: ["x", "weightIh", "weightHh", "biasIh", "biasHh", "h0"],
   forward: (x: k.Sequence, _: object, needsGradient: boolean) => k.gru(x, needsGradient),
-  backward: (kept: k.Sequence & k.Saved & { readonly output: k.NdArray }, dy: k.NdArray, to: k.SequenceGrads): void =>
-    k.gruGrad(kept, kept, kept.output, dy, to),
+  backward: (
+    kept: k.Sequence & k.SavedSequence & { readonly output: k.NdArray },
+    dy: k.NdArray,
+    to: k.SequenceGrads,
+  ): void => k.gruGrad(kept, kept, kept.output, dy, to),
 } as const;
 const gruOp = /* @__PURE__ */ defineFused({ name: "gru", indices: ["lengths"], ...fused, composed: composedGru });
 const embeddedGruOp = /* @__PURE__ */ defineFused({

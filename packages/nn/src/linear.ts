@@ -1,6 +1,7 @@
-import type { Tensor } from "@gradus/core";
+import { defineFused, type Tensor } from "@gradus/core";
+import * as k from "@gradus/kernels";
 import { add, matmul, reshape } from "@gradus/ops";
-import { checkShapes, checkSizes } from "./arguments.ts";
+import { checkShapes, checkSizes, sizeOf } from "./arguments.ts";
 import { uniform, type RandomOptions } from "./initialise.ts";
 
 /** A linear map: weight [out, in], and bias [out] where there is one. */
@@ -44,7 +45,28 @@ export function createLinear({ inputSize, outputSize, bias = true, ...options }:
 export function linear({ weight, bias }: LinearParams, x: Tensor): Tensor {
   const wanted = { x: [x, ["...", "in"]], weight: [weight, ["out", "in"]] } as const;
   checkShapes("linear", bias ? { ...wanted, bias: [bias, ["out"]] } : wanted);
-  const rows = x.shape.length === 1 ? reshape(x, [1, x.shape[0]!]) : x;
-  const y = reshape(matmul(rows, weight, { transposeB: true }), [...x.shape.slice(0, -1), weight.shape[0]!]);
-  return bias ? add(y, bias) : y;
+  const rows = reshape(x, [sizeOf(x.shape.slice(0, -1)), weight.shape[1]!]);
+  const y = bias ? linearOp({ x: rows, weight, bias }, {}) : matmul(rows, weight, { transposeB: true });
+  return reshape(y, [...x.shape.slice(0, -1), weight.shape[0]!]);
+}
+
+const linearOp = /* @__PURE__ */ defineFused({
+  name: "linear",
+  inputs: ["x", "weight", "bias"],
+  forward: ({ x, weight, bias }) => {
+    const output = k.broadcast(bias, [x.shape[0]!, weight.shape[0]!]);
+    k.matmulInto(output, 1, x, false, weight, true);
+    return { output, saved: {} };
+  },
+  backward: ({ x, weight }, dy, to) => {
+    if (to.x) k.matmulInto(to.x.into, to.x.beta, dy, false, weight, false);
+    if (to.weight) k.matmulInto(to.weight.into, to.weight.beta, dy, true, x, false);
+    if (to.bias) k.copyInto(to.bias.into, to.bias.beta, k.sum(dy, [0]));
+  },
+  composed: composedLinear,
+});
+
+/** The definition, for rows x [n, in]. */
+export function composedLinear({ x, weight, bias }: { x: Tensor; weight: Tensor; bias: Tensor }): Tensor {
+  return add(matmul(x, weight, { transposeB: true }), bias);
 }

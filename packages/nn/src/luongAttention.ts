@@ -1,4 +1,14 @@
-import { asTensor, isTensor, ShapeError, tensor, ValueError, type Tensor, type TensorLike } from "@gradus/core";
+import {
+  asTensor,
+  defineFused,
+  isTensor,
+  ShapeError,
+  tensor,
+  ValueError,
+  type Tensor,
+  type TensorLike,
+} from "@gradus/core";
+import * as k from "@gradus/kernels";
 import { cast, matmul, reshape, softmax } from "@gradus/ops";
 import { checkShapes, checkSizes, lengthsOf } from "./arguments.ts";
 import { glorotUniform, type RandomOptions } from "./initialise.ts";
@@ -48,30 +58,65 @@ export function luongAttention(
   memory: Tensor,
   options: LuongAttentionOptions = {},
 ): { readonly context: Tensor; readonly weights: Tensor } {
-  const { B, T, S, Hm } = checkShapes<"B" | "T" | "S" | "Hm">("luongAttention", {
+  const { B, T, S } = checkShapes<"B" | "T" | "S">("luongAttention", {
     query: [query, ["B", "T", "Hq"]],
     memory: [memory, ["B", "S", "Hm"]],
     weight: [weight, ["Hq", "Hm"]],
   });
   const mask = maskOf(options, B, T, S);
-  const read = mask ? withoutMasked(memory, mask, [B * S, Hm]) : memory;
-  const scores = matmul(matmul(query, weight), read, { transposeB: true });
-  const weights = softmax(scores, mask ? { mask } : {});
-  return { context: matmul(weights, read), weights };
+  const inputs = { query, memory, weight };
+  let weights: Tensor | null = null;
+  return {
+    context: attentionOp({ ...inputs, mask }, {}),
+    get weights() {
+      return (weights ??= weightsOf(inputs, mask).weights);
+    },
+  };
 }
 
-/** What counts, as bool [B, 1 or T, S]; null for all. */
-function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, S: number): Tensor | null {
+const attentionOp = /* @__PURE__ */ defineFused({
+  name: "luongAttention",
+  inputs: ["query", "memory", "weight"],
+  indices: ["mask"],
+  forward: k.attention,
+  backward: (kept, dy, to) => k.attentionGrad(kept, dy, to),
+  composed: composedAttention,
+});
+
+/** The definition of the context. */
+export function composedAttention({ mask, ...inputs }: AttentionInputs & { readonly mask: Tensor }): Tensor {
+  const { weights, read } = weightsOf(inputs, mask);
+  return matmul(weights, read);
+}
+
+interface AttentionInputs {
+  readonly query: Tensor;
+  readonly memory: Tensor;
+  readonly weight: Tensor;
+}
+
+/** The weights, and the memory with zeros where no query reads. */
+function weightsOf(
+  { query, memory, weight }: AttentionInputs,
+  mask: Tensor,
+): { readonly weights: Tensor; readonly read: Tensor } {
+  const [B, S, Hm] = memory.shape as readonly [number, number, number];
+  const read = withoutMasked(memory, mask, [B * S, Hm]);
+  const scores = matmul(matmul(query, weight), read, { transposeB: true });
+  return { weights: softmax(scores, { mask }), read };
+}
+
+/** What counts, as bool [B, 1 or T, S]. */
+function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, S: number): Tensor {
   const op = "luongAttention";
   if (lengths !== undefined && mask !== undefined) {
     throw new ValueError(op, "both lengths and a mask", { lengths, mask }, "one of them");
   }
-  if (lengths !== undefined) {
+  if (mask === undefined) {
     const { ends } = lengthsOf(op, lengths, B, S);
     const counted = Array.from({ length: B * S }, (_, i) => i % S < ends[Math.floor(i / S)]!);
     return tensor(counted, { shape: [B, 1, S], dtype: "bool" });
   }
-  if (mask === undefined) return null;
   const given = isTensor(mask) ? cast(mask, "bool") : asTensor(op, "mask", mask, "bool");
   const shape = given.shape.length === 2 ? [given.shape[0]!, 1, given.shape[1]!] : given.shape;
   const fits = shape.length === 3 && shape[0] === B && (shape[1] === 1 || shape[1] === T) && shape[2] === S;

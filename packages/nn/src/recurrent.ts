@@ -149,6 +149,16 @@ export function byRow(states: Tensor, lengths: Tensor): Tensor {
   );
 }
 
+/** And of [(T + 1)·B, H] those at each row's end, [B, H]. */
+export function atEnds(states: Tensor, lengths: Tensor): Tensor {
+  const B = lengths.shape[0]!;
+  return takeRows(
+    states,
+    Array.from(lengths.data, (end, b) => end * B + b),
+    [B],
+  );
+}
+
 function places(rows: number, columns: number, of: (row: number, column: number) => number): number[] {
   return Array.from({ length: rows * columns }, (_, i) => of(Math.floor(i / columns), i % columns));
 }

@@ -1,4 +1,14 @@
-import { DTypeError, grad, IndexError, ShapeError, tensor, ValueError, type Tensor, type Tree } from "@gradus/core";
+import {
+  DTypeError,
+  grad,
+  IndexError,
+  observe,
+  ShapeError,
+  tensor,
+  ValueError,
+  type Tensor,
+  type Tree,
+} from "@gradus/core";
 import { checkGrads } from "@gradus/gradcheck";
 import {
   createEmbedding,
@@ -12,8 +22,11 @@ import {
   uniform,
   type LinearParams,
 } from "@gradus/nn";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { expectError, expectSame, expectSameInStep, random } from "./helpers.ts";
+import { composedLinear } from "../src/linear.ts";
+import { expectClose, expectError, expectSame, expectSameInStep, random } from "./helpers.ts";
+import { runs, sameGradient, sameValue, seed } from "./settings.ts";
 
 const bounds = (x: Tensor): [number, number] => [Math.min(...x.data), Math.max(...x.data)];
 
@@ -127,6 +140,43 @@ describe("linear", () => {
     ]);
     expect(linear(params, tensor([[[[1, 0]]]])).toArray()).toEqual([[[[1, 3, 15]]]]);
     expect(linear(params, tensor([], { shape: [0, 2] })).shape).toEqual([0, 3]);
+  });
+
+  test("with a bias is its definition, in values and all gradients", () => {
+    const sizes = fc.tuple(
+      fc.integer({ min: 0, max: 6 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 9 }),
+    );
+    fc.assert(
+      fc.property(sizes, ([n, width, out]) => {
+        const leaves = [random(1, [n, width]), random(2, [out, width]), random(3, [out])].map((x) =>
+          tensor(x.data, { shape: x.shape, requiresGrad: true }),
+        );
+        const [x, weight, bias] = leaves as [Tensor, Tensor, Tensor];
+        const [got, wanted] = [linear({ weight, bias }, x), composedLinear({ x, weight, bias })];
+        expectClose(got, wanted, sameValue);
+        const cotangent = random(4, got.shape);
+        const slopes = grad(wanted, leaves, { cotangent });
+        grad(got, leaves, { cotangent }).forEach((dx, i) => expectClose(dx, slopes[i]!, sameGradient, `gradient ${i}`));
+      }),
+      { seed, numRuns: runs },
+    );
+  });
+
+  test("with a bias is one op, with the same bits in step()", () => {
+    const leaves = [random(1, [5, 3], "float32"), random(2, [7, 3], "float32"), random(3, [7], "float32")].map((x) =>
+      tensor(x.data, { shape: x.shape, requiresGrad: true }),
+    );
+    const [x, weight, bias] = leaves as [Tensor, Tensor, Tensor];
+    const ops: string[] = [];
+    observe(() => linear({ weight, bias }, x), { value: (op) => ops.push(op) });
+    expect(ops).toContain("linear");
+    expect(ops).not.toContain("matmul");
+    expectSameInStep(() => {
+      const y = linear({ weight, bias }, x);
+      return [y, ...grad(y, leaves, { cotangent: random(4, y.shape, "float32") })];
+    });
   });
 
   test("goes without a bias", () => {

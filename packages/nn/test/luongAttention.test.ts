@@ -1,10 +1,12 @@
-import { DTypeError, grad, IndexError, ShapeError, tensor, ValueError, type Tensor } from "@gradus/core";
+import { DTypeError, grad, IndexError, observe, ShapeError, tensor, ValueError, type Tensor } from "@gradus/core";
 import { checkGrads } from "@gradus/gradcheck";
 import { linear, luongAttention } from "@gradus/nn";
 import { add, concat, expandDims, matmul, mul, reshape, slice, sum, tanh } from "@gradus/ops";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { composedAttention } from "../src/luongAttention.ts";
 import { expectClose, expectError, expectSame, expectSameInStep, goldens, random, toTensor } from "./helpers.ts";
-import { golden } from "./settings.ts";
+import { golden, runs, sameGradient, sameValue, seed } from "./settings.ts";
 
 describe("PyTorch's numbers", () => {
   const cases = goldens("seq_attention.json").filter(({ op }) => op === "luongGeneral" || op === "luongOutput");
@@ -113,7 +115,55 @@ describe("luongAttention", () => {
     expect(slice(dm, { start: 1 }).data.some((value) => value !== 0)).toBe(true);
   });
 
+  test("is its definition, in values and all gradients, for any mask", () => {
+    const arbitrary = fc.record({
+      seed: fc.nat(1000),
+      sizes: fc.tuple(...Array.from({ length: 5 }, () => fc.integer({ min: 1, max: 5 }))),
+      everyQuery: fc.boolean(),
+      places: fc.infiniteStream(fc.boolean()),
+    });
+    fc.assert(
+      fc.property(arbitrary, ({ seed, sizes: [B, T, S, Hq, Hm], everyQuery, places }) => {
+        const mask = tensor([...places.take(B! * S! * (everyQuery ? T! : 1))], {
+          shape: [B!, everyQuery ? T! : 1, S!],
+          dtype: "bool",
+        });
+        const inputs = [random(seed, [Hq!, Hm!]), random(seed + 1, [B!, T!, Hq!]), random(seed + 2, [B!, S!, Hm!])];
+        const leaves = inputs.map(leafOf);
+        const [weight, query, memory] = leaves as [Tensor, Tensor, Tensor];
+        const got = luongAttention({ weight }, query, memory, { mask }).context;
+        const wanted = composedAttention({ weight, query, memory, mask });
+        expectClose(got, wanted, sameValue);
+        const cotangent = random(seed + 3, got.shape);
+        const slopes = grad(wanted, leaves, { cotangent });
+        grad(got, leaves, { cotangent }).forEach((dx, i) => expectClose(dx, slopes[i]!, sameGradient, `gradient ${i}`));
+      }),
+      { seed, numRuns: runs },
+    );
+  });
+
+  test("is one op; the weights cost nothing where nobody asks for them, and are recorded where somebody does", () => {
+    const ops: string[] = [];
+    const leaf = leafOf(memory);
+    const seen = { value: (op: string) => ops.push(op) };
+    const attention = observe(() => luongAttention({ weight }, query, leaf), seen);
+    expect(ops.filter((op) => op === "luongAttention")).toHaveLength(1);
+    expect(ops).not.toContain("softmax");
+    const weights = observe(() => attention.weights, seen);
+    expect(ops).toContain("softmax");
+    expect(attention.weights).toBe(weights);
+    expect(grad(weights, [leaf], { cotangent: random(4, weights.shape) })[0].shape).toEqual(memory.shape);
+  });
+
+  test("takes one tensor for queries and memory", () => {
+    checkGrads(
+      (w, x) => luongAttention({ weight: w }, x, x, { lengths: [2, 3] }).context,
+      [random(1, [3, 3]), random(2, [2, 3, 3])],
+    );
+  });
+
   test("has the right gradients", () => {
+    checkGrads((w, q, m) => luongAttention({ weight: w }, q, m, { lengths: [0, 3] }).context, [weight, query, memory]);
     checkGrads((w, q, m) => both(w, q, m, {}), [weight, query, memory]);
     checkGrads((w, q, m) => both(w, q, m, { lengths: [4, 2] }), [weight, query, memory]);
   });

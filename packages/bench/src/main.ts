@@ -1,11 +1,8 @@
 import { parseArgs } from "node:util";
 import { facts, installContenders } from "./setting.ts";
 import { replaceSection, writeDocument } from "./document.ts";
+import { brief, thorough, type Effort } from "./effort.ts";
 import { sections, type Section } from "./sections.ts";
-import type { Effort } from "./race.ts";
-
-const thorough: Effort = { quick: false, patience: 40, rounds: 15, warmUp: 500, round: 20, enough: 4000 };
-const brief: Effort = { quick: true, patience: 8, rounds: 3, warmUp: 60, round: 5, enough: 300 };
 
 const help = `pnpm bench [--only NAME]… [--quick]
 
@@ -43,9 +40,13 @@ async function bench(parts: readonly Section[], some: boolean, effort: Effort): 
   const problem = installContenders();
   if (problem) console.log(`The other libraries could not be installed (${problem}): going on without.\n`);
   if (effort.quick)
-    console.log("Quick: few rounds and small cases, which show an order of magnitude; nothing is written.\n");
+    console.log("Quick: few rounds and small cases, which show an order of magnitude; no document is written.\n");
   const texts = new Map<string, string>();
   for (const { name, title, measure } of parts) {
+    if (effort.late()) {
+      console.log(`## ${title}\n\nLeft out: no time.\n`);
+      continue;
+    }
     const text = `## ${title}\n\n${await measure(effort)}\n\n${facts()}`;
     console.log(`${text}\n`);
     texts.set(name, text);

@@ -5,6 +5,8 @@ import { childBundle, pytorchScript } from "./paths.ts";
 import { pythonWithTorch } from "./python.ts";
 import type { Reply, Request } from "./protocol.ts";
 
+const STARTING = 60; // seconds: a library may be large and the disk cold
+
 /** A contender's process. It is asked one thing at a time. */
 export class Process {
   /** The library's version, or why there is none. */
@@ -22,31 +24,30 @@ export class Process {
     const args = python ? [pytorchScript, variant] : [childBundle, library, variant];
     const options: SpawnOptions = { env: oneThread(variant), stdio: ["pipe", "ignore", "pipe", "pipe"] };
     this.#child = spawn(python ? pythonWithTorch() : process.execPath, args, options);
+    this.#child.on("error", ({ message }) => (this.#lastWords = message));
     this.#child.stdin!.on("error", () => undefined); // it ended, and the missing reply says so
     this.#child.stderr!.on("data", (text) => (this.#lastWords = String(text).trim().split("\n").at(-1)!));
     this.#replies = createInterface({ input: this.#child.stdio[3] as Readable })[Symbol.asyncIterator]();
-    this.started = this.#next();
+    this.started = this.#next(STARTING);
   }
 
   async ask(request: Request): Promise<Reply> {
     if (this.#child.exitCode === null) this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
-    return await this.#next();
+    return await this.#next(this.#patience);
   }
 
   stop(): void {
     this.#child.kill("SIGKILL");
   }
 
-  async #next(): Promise<Reply> {
-    const timer = setTimeout(() => this.#giveUp(), 1000 * this.#patience);
+  async #next(patience: number): Promise<Reply> {
+    const timer = setTimeout(() => {
+      this.#lastWords = `no answer in ${patience} s`;
+      this.stop();
+    }, 1000 * patience);
     const next = await this.#replies.next();
     clearTimeout(timer);
     return next.done ? { failed: `its process ended: ${this.#lastWords}` } : (JSON.parse(next.value) as Reply);
-  }
-
-  #giveUp(): void {
-    this.#lastWords = `no answer in ${this.#patience} s`;
-    this.stop();
   }
 }
 

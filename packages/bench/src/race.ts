@@ -1,51 +1,37 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { difference, readArrays, writeArrays, type Arrays } from "./arrays.ts";
+import { difference, readArrays, writeArrays } from "./arrays.ts";
+import type { Effort } from "./effort.ts";
 import { Process } from "./process.ts";
 import type { Task } from "./protocol.ts";
-import { table, time, verdicts } from "./report.ts";
+import { timingTable, verdicts } from "./report.ts";
+import { failure, summary, type Timing } from "./timing.ts";
 import type { Case, Workload } from "./workload.ts";
 
-/** How long to measure. */
-export interface Effort {
-  readonly quick: boolean;
-  /** Seconds that a contender may take for an answer. */
-  readonly patience: number;
-  readonly rounds: number;
-  /** Milliseconds: of warming up, of a round at least, and those after which a contender races no further. */
-  readonly warmUp: number;
-  readonly round: number;
-  readonly enough: number;
-}
-
-export interface Timing {
-  readonly test: string;
-  readonly contender: string;
-  /** Milliseconds a unit, or why there are none. */
-  readonly result: { readonly median: number; readonly minimum: number } | { readonly none: string };
-}
+/** Nobody chooses them for speed: --quick does without. */
+const slow = new Set(["tfjs/cpu", "jax/eager"]);
 
 /** Runs a workload with each contender in a process of its own; the section of the document about it. */
 export async function race(workload: Workload, effort: Effort): Promise<string> {
-  const processes = new Map(workload.contenders.map((name) => [name, new Process(name, effort.patience)]));
+  const names = workload.contenders.filter((name) => !(effort.quick && slow.has(name)));
+  const processes = new Map(names.map((name) => [name, new Process(name, effort.patience)]));
   const versions = new Map<string, string>();
-  const absent: Timing[] = [];
-  for (const [name, process] of processes) {
-    const reply = await process.started;
-    if ("ready" in reply) {
-      if (reply.ready) versions.set(name.split("/")[0]!, reply.ready);
-      continue;
-    }
-    const why = "absent" in reply ? reply.absent : "failed" in reply ? reply.failed : "no answer";
-    absent.push({ test: "all", contender: name, result: { none: `absent: ${why}` } });
-    processes.delete(name);
-  }
-  const timings = [...absent];
+  const timings: Timing[] = [];
   try {
+    for (const [name, process] of processes) {
+      const reply = await process.started;
+      if ("ready" in reply) {
+        if (reply.ready) versions.set(name.split("/")[0]!, reply.ready);
+        continue;
+      }
+      timings.push(failure("all", name, "absent" in reply ? `absent: ${reply.absent}` : problemOf(reply)));
+      process.stop();
+      processes.delete(name);
+    }
     for (const test of workload.cases) {
-      if (test.slow && effort.quick) continue;
-      timings.push(...(await raceCase(workload, test, processes, effort)));
+      if (effort.late() || (effort.quick && test.slow)) continue;
+      timings.push(...(await raceCase(workload.name, test, processes, effort)));
     }
   } finally {
     for (const process of processes.values()) process.stop();
@@ -65,91 +51,79 @@ interface Racer {
 }
 
 async function raceCase(
-  { name: workload, contenders }: Workload,
+  workload: string,
   test: Case,
   processes: ReadonlyMap<string, Process>,
   effort: Effort,
 ): Promise<Timing[]> {
   const folder = mkdtempSync(join(tmpdir(), "gradus-bench-"));
-  const failures: Timing[] = [];
-  const racers: Racer[] = [];
-  const fail = (contender: string, none: string): void =>
-    void failures.push({ test: test.name, contender, result: { none } });
   try {
     const given = test.inputs();
     const wanted = test.reference(given);
     const inputs = writeArrays(given, folder);
-    for (const name of test.contenders ?? contenders) {
-      const process = processes.get(name);
-      if (!process) continue;
+    const racers: Racer[] = [];
+    const failures: Timing[] = [];
+    for (const [name, process] of processes) {
+      if (test.contenders && !test.contenders.includes(name)) continue;
       const results = join(folder, String(racers.length + failures.length));
       mkdirSync(results);
-      const task: Task = { workload, settings: test.settings, inputs, folder: results };
       try {
-        await check(process, task, name === "gradus/products alone" ? {} : wanted, test.tolerance);
-        racers.push(await warmUp(name, process, effort));
+        const filed = await prepare(process, { workload, settings: test.settings, inputs, folder: results });
+        const wrong = difference(readArrays(filed), test.unchecked?.includes(name) ? {} : wanted, test.tolerance);
+        if (wrong) failures.push(failure(test.name, name, `wrong: ${wrong}`));
+        else racers.push(await warmUp(name, process, effort));
       } catch (error) {
-        fail(name, (error as Error).message);
+        failures.push(failure(test.name, name, (error as Error).message));
       }
       rmSync(results, { recursive: true });
     }
-    for (let round = 0; round < effort.rounds; round++) {
-      for (const racer of racers) {
-        if (round >= 3 && racer.spent > effort.enough) continue;
-        const milliseconds = await timeOf(racer.process, racer.times);
-        racer.measured.push(milliseconds / racer.times / (test.units ?? 1));
-        racer.spent += milliseconds;
-      }
-    }
+    await runRounds(racers, effort);
+    const units = test.units ?? 1;
+    const times = racers.map(({ name, measured }) =>
+      summary(
+        test.name,
+        name,
+        measured.map((x) => x / units),
+      ),
+    );
+    return [...times, ...failures];
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return [
-    ...racers.map(({ name, measured }): Timing => ({ test: test.name, contender: name, result: summary(measured) })),
-    ...failures,
-  ];
 }
 
-/** Throws unless the contender's results are right. */
-async function check(process: Process, prepare: Task, wanted: Arrays, tolerance: number): Promise<void> {
-  const reply = await process.ask({ prepare });
-  if ("failed" in reply) throw new Error(`failed: ${reply.failed}`);
-  if (!("results" in reply)) throw new Error("failed: no results");
-  const wrong = difference(readArrays(reply.results), wanted, tolerance);
-  if (wrong) throw new Error(`wrong: ${wrong}`);
+async function prepare(process: Process, task: Task): Promise<Task["inputs"]> {
+  const reply = await process.ask({ prepare: task });
+  if ("results" in reply) return reply.results;
+  throw new Error(problemOf(reply));
+}
+
+/** Until the compilers are done, and to see how often the work fits into a round. */
+async function warmUp(name: string, process: Process, { warmUp, round }: Effort): Promise<Racer> {
+  let [spent, times] = [0, 1];
+  do {
+    const last = await timeOf(process, times);
+    spent += last;
+    if (last < round) times = Math.ceil(times * Math.min(10, 1.2 * (round / Math.max(last, 0.001))));
+  } while (spent < warmUp);
+  return { name, process, times, measured: [], spent: 0 };
+}
+
+async function runRounds(racers: readonly Racer[], { rounds, enough }: Effort): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (const racer of racers) {
+      if (round >= 3 && racer.spent > enough) continue;
+      const milliseconds = await timeOf(racer.process, racer.times);
+      racer.measured.push(milliseconds / racer.times);
+      racer.spent += milliseconds;
+    }
+  }
 }
 
 async function timeOf(process: Process, times: number): Promise<number> {
   const reply = await process.ask({ times });
   if ("milliseconds" in reply) return reply.milliseconds;
-  throw new Error("failed" in reply ? `failed: ${reply.failed}` : "failed: no time");
+  throw new Error(problemOf(reply));
 }
 
-async function warmUp(name: string, process: Process, { warmUp, round }: Effort): Promise<Racer> {
-  let [spent, times, last] = [0, 1, 0];
-  do {
-    last = await timeOf(process, times);
-    spent += last;
-    times = last < round ? Math.ceil(times * Math.min(10, 1.2 * (round / Math.max(last, 0.001)))) : times;
-  } while (spent < warmUp);
-  return { name, process, times, measured: [], spent: 0 };
-}
-
-export function summary(measured: readonly number[]): { median: number; minimum: number } {
-  const sorted = [...measured].sort((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1]!, minimum: sorted[0]! };
-}
-
-export function timingTable(timings: readonly Timing[]): string {
-  const fastest = new Map<string, number>();
-  for (const { test, contender, result } of timings) {
-    if ("none" in result || contender.endsWith("alone")) continue;
-    fastest.set(test, Math.min(fastest.get(test) ?? Infinity, result.median));
-  }
-  const rows = timings.map(({ test, contender, result }) => {
-    if ("none" in result) return [test, contender, result.none, "", ""];
-    const ratio = (result.median / fastest.get(test)!).toFixed(2);
-    return [test, contender, time(result.median), time(result.minimum), ratio];
-  });
-  return table(["case", "contender", "median", "minimum", "× fastest"], rows);
-}
+const problemOf = (reply: object): string => ("failed" in reply ? `failed: ${String(reply.failed)}` : "failed");

@@ -1,39 +1,52 @@
-import type { Timing } from "./race.ts";
+import type { Timing } from "./timing.ts";
 import type { Bar } from "./workload.ts";
 
-/** A Markdown table that reads well as text, too. The columns from the third on are numbers, to the right. */
+/** A Markdown table that reads well as text, too. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((name, i) => Math.max(...[name, ...rows.map((row) => row[i]!)].map((x) => [...x].length)));
+  const widths = head.map((name, i) => Math.max(3, ...[name, ...rows.map((row) => row[i]!)].map((x) => [...x].length)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => cell + " ".repeat(widths[i]! - [...cell].length)).join(" | ")} |`;
-  const rule = widths.map((width, i) => (i < 2 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
-  return [line(head), line(rule), ...rows.map(line)].join("\n");
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-export function time(milliseconds: number): string {
+export function timingTable(timings: readonly Timing[]): string {
+  const rows = timings.map(({ test, contender, problem, median, minimum }) => {
+    if (problem !== null) return [test, contender, problem, "", ""];
+    const rivals = timings.filter((other) => other.test === test && !Number.isNaN(other.median));
+    const fastest = Math.min(...rivals.map((other) => other.median));
+    return [test, contender, time(median), time(minimum), (median / fastest).toFixed(2)];
+  });
+  return table(["case", "contender", "median", "minimum", "× fastest"], rows);
+}
+
+function time(milliseconds: number): string {
   if (milliseconds < 0.001) return `${(1e6 * milliseconds).toFixed(0)} ns`;
   if (milliseconds < 0.1) return `${(1000 * milliseconds).toPrecision(3)} µs`;
   return milliseconds < 100 ? `${milliseconds.toPrecision(3)} ms` : `${milliseconds.toFixed(0)} ms`;
 }
 
-/** Each bar at the case where it is worst. */
+/** Each bar at the case where it is worst, by medians, which decide, and by minima. */
 export function verdicts(bars: readonly Bar[], timings: readonly Timing[]): string {
-  const median = (contender: string, test: string): number => {
-    const found = timings.find((timing) => timing.contender === contender && timing.test === test);
-    return found && "median" in found.result ? found.result.median : NaN;
-  };
-  const tests = new Set(timings.map(({ test }) => test).filter((test) => test !== "all"));
   const rows = bars.map((bar) => {
-    const ratios = [...tests]
-      .filter((test) => bar.cases?.includes(test) ?? true)
-      .map((test) => ({ test, ratio: bar.ratio((contender, at = test) => median(contender, at)) }))
-      .filter(({ ratio }) => !Number.isNaN(ratio))
-      .sort((a, b) => (bar.atLeast === undefined ? b.ratio - a.ratio : a.ratio - b.ratio));
-    const worst = ratios[0];
-    if (!worst) return [bar.says, "", "not measured", ""];
-    const kept = worst.ratio >= (bar.atLeast ?? -Infinity) && worst.ratio <= (bar.atMost ?? Infinity);
-    const all = ratios.map(({ ratio }) => ratio.toFixed(2));
-    return [bar.says, kept ? "kept" : "missed", `${all[0]} (${worst.test})`, all.at(-1)!];
+    const [medians, minima] = [worst(bar, timings, "median"), worst(bar, timings, "minimum")];
+    if (!medians || !minima) return [bar.says, "not measured", "", ""];
+    const kept = medians.ratio >= (bar.atLeast ?? -Infinity) && medians.ratio <= (bar.atMost ?? Infinity);
+    const show = ({ test, ratio }: typeof medians): string => `${ratio.toFixed(2)} (${test})`;
+    return [bar.says, kept ? "kept" : "missed", show(medians), show(minima)];
   });
-  return rows.length === 0 ? "" : table(["bar", "", "worst", "best"], rows);
+  return rows.length === 0 ? "" : table(["bar", "", "worst, by medians", "worst, by minima"], rows);
+}
+
+function worst(
+  { ratio, cases, atLeast }: Bar,
+  timings: readonly Timing[],
+  by: "median" | "minimum",
+): { readonly test: string; readonly ratio: number } | undefined {
+  const find = (contender: string, test: string): number =>
+    timings.find((timing) => timing.contender === contender && timing.test === test)?.[by] ?? NaN;
+  return [...new Set(timings.map(({ test }) => test))]
+    .filter((test) => cases?.includes(test) ?? true)
+    .map((test) => ({ test, ratio: ratio((contender, at = test) => find(contender, at)) }))
+    .filter(({ ratio }) => !Number.isNaN(ratio))
+    .sort((a, b) => (atLeast === undefined ? b.ratio - a.ratio : a.ratio - b.ratio))[0];
 }

@@ -1,4 +1,5 @@
-import { race, type Effort } from "./race.ts";
+import type { Effort } from "./effort.ts";
+import { race } from "./race.ts";
 import type { Workload } from "./workload.ts";
 import { elementwise } from "./workloads/elementwise.ts";
 import { embedding } from "./workloads/embedding.ts";

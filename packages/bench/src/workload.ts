@@ -14,6 +14,8 @@ export interface Case {
   readonly units?: number;
   /** Those of the workload's contenders that take part. Default: all. */
   readonly contenders?: readonly string[];
+  /** Those whose results are not looked at. Default: none. */
+  readonly unchecked?: readonly string[];
   /** Left out by --quick. */
   readonly slow?: boolean;
 }

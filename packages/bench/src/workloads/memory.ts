@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeArrays } from "../arrays.ts";
 import { Process } from "../process.ts";
-import type { Effort } from "../race.ts";
+import type { Effort } from "../effort.ts";
 import { table } from "../report.ts";
 import { training } from "./training.ts";
 
@@ -11,12 +11,11 @@ const READINGS = 10;
 
 /** Resident memory of a contender's process over many training steps; linear memory's peak where it is known. */
 export async function memory(effort: Effort): Promise<string> {
-  const steps = effort.quick ? 100 : 10_000;
+  const others = effort.quick ? [] : ["gradus/composed", "tfjs/wasm", "jax/jit", "pytorch/GRU"];
+  const steps = effort.quick ? 50 : 10_000;
   const ours = await readings("gradus/fused", steps, effort);
   const rows = [ours];
-  for (const other of ["gradus/composed", "tfjs/wasm", "jax/jit", "pytorch/GRU"]) {
-    rows.push(await readings(other, effort.quick ? 10 : 300, effort));
-  }
+  for (const other of others) rows.push(await readings(other, 300, effort));
   const resident = ours.slice(2, -1).map(Number);
   const [early, last] = [resident[1]!, resident.at(-1)!];
   const kept = last <= 120 && last <= 1.05 * early;

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { packedFolder } from "../packed.ts";
 import { contendersFolder } from "../paths.ts";
-import { summary, timingTable, type Effort, type Timing } from "../race.ts";
-import { verdicts } from "../report.ts";
+import type { Effort } from "../effort.ts";
+import { timingTable, verdicts } from "../report.ts";
+import { failure, summary, type Timing } from "../timing.ts";
 import type { Bar } from "../workload.ts";
 
 interface Program {
@@ -68,8 +69,8 @@ export function startup({ quick, rounds }: Effort): string {
     }
   }
   const timings = [...times].map(([contender, measured]): Timing => {
-    const none = failures.get(contender);
-    return { test, contender, result: none === undefined ? summary(measured) : { none: `failed: ${none}` } };
+    const problem = failures.get(contender);
+    return problem === undefined ? summary(test, contender, measured) : failure(test, contender, `failed: ${problem}`);
   });
   return `${timingTable(timings)}\n\n${verdicts([bar], timings)}`;
 }

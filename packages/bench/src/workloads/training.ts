@@ -45,6 +45,7 @@ function test(name: string, T: number): Case {
     inputs: () => modelInputs(sizes),
     reference: (inputs) => gradients(mapEntries(inputs, asFloat64)),
     tolerance: 1e-3,
+    unchecked: ["gradus/products alone"],
   };
 }
 

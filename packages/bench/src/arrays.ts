@@ -46,6 +46,13 @@ export function mapEntries<A, B>(
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]));
 }
 
+/** With float64 in the place of float32. */
+export const float64 = (arrays: Arrays): Arrays =>
+  mapEntries(arrays, ({ shape, data }) => ({
+    shape,
+    data: data instanceof Float32Array ? new Float64Array(data) : data,
+  }));
+
 export function total(data: Data): number {
   let sum = 0;
   for (const x of data) sum += x;

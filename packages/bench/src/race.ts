@@ -25,7 +25,8 @@ export async function race(workload: Workload, effort: Effort): Promise<string> 
         if (reply.ready) versions.set(name.split("/")[0]!, reply.ready);
         continue;
       }
-      timings.push(failure("all", name, "absent" in reply ? `absent: ${reply.absent}` : problemOf(reply)));
+      const why = "absent" in reply ? reply.absent : "failed" in reply ? reply.failed : "";
+      timings.push(failure("all", name, `absent: ${why}`));
       process.stop();
       processes.delete(name);
     }
@@ -59,7 +60,7 @@ async function raceCase(
   const folder = mkdtempSync(join(tmpdir(), "gradus-bench-"));
   try {
     const given = test.inputs();
-    const wanted = test.reference(given);
+    const wanted = await test.reference(given);
     const inputs = writeArrays(given, folder);
     const racers: Racer[] = [];
     const failures: Timing[] = [];

@@ -3,6 +3,7 @@ import { race } from "./race.ts";
 import type { Workload } from "./workload.ts";
 import { elementwise } from "./workloads/elementwise.ts";
 import { embedding } from "./workloads/embedding.ts";
+import { linearLoss } from "./workloads/linearLoss.ts";
 import { loss } from "./workloads/loss.ts";
 import { matmul } from "./workloads/matmul.ts";
 import { memory } from "./workloads/memory.ts";
@@ -24,6 +25,7 @@ const raced = (workload: Workload): Section => ({ ...workload, measure: (effort)
 
 export const sections: readonly Section[] = [
   raced(loss),
+  raced(linearLoss),
   raced(matmul),
   raced(elementwise),
   raced(embedding),

@@ -7,7 +7,7 @@ export interface Case {
   readonly settings: Settings;
   readonly inputs: () => Arrays;
   /** What is right, computed in float64. */
-  readonly reference: (inputs: Arrays) => Arrays;
+  readonly reference: (inputs: Arrays) => Arrays | Promise<Arrays>;
   /** Largest error of a result, as a part of the largest value wanted. */
   readonly tolerance: number;
   /** What the time is divided by: time steps, ops. Default: 1. */

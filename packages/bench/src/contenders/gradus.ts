@@ -1,7 +1,8 @@
 import { add, memoryStats, step, tensor, valueAndGrad, version, type Tensor } from "@gradus/core";
+import { linear } from "@gradus/nn";
 import { concat, exp, matmul, mul, reshape, sigmoid, slice, stack, sum, take, tanh } from "@gradus/ops";
 import { sequenceLoss } from "@gradus/seq2seq";
-import { mapEntries, type Arrays, type Values } from "../arrays.ts";
+import { float64, mapEntries, type Arrays, type Values } from "../arrays.ts";
 import { timed, type Contender, type Prepare, type Run } from "../contender.ts";
 import { training } from "./gradusTraining.ts";
 
@@ -73,15 +74,20 @@ const timeSteps: Work = ({ xs, table, ids }) => {
   return { value, dXs: grads.xs, dTable: grads.table };
 };
 
-const asFloat64 = (inputs: Arrays): Arrays =>
-  mapEntries(inputs, ({ shape, data }) => ({ shape, data: new Float64Array(data) }));
+const linearLoss: Work = ({ hidden, weight, bias, targets, weights }) => {
+  const params = { hidden: hidden!, weight: weight!, bias: bias! };
+  const f = (p: typeof params): Tensor => sequenceLoss(linear(p, p.hidden), targets!, weights!);
+  const { value, grads } = valueAndGrad(f)(params);
+  return { loss: value, dHidden: grads.hidden, dWeight: grads.weight, dBias: grads.bias };
+};
 
 export function loadGradus(variant: string): Contender {
   const workloads: Record<string, Prepare> = {
     loss: (inputs) => (variant === "outer logits" ? stepOn : inStep)(inputs, loss),
+    linearLoss: (inputs) => inStep(inputs, linearLoss),
     matmul: (inputs, { transposeA, transposeB }) => {
       const options = { transposeA: transposeA === true, transposeB: transposeB === true };
-      const given = variant === "float64" ? asFloat64(inputs) : inputs;
+      const given = variant === "float64" ? float64(inputs) : inputs;
       return inStep(given, ({ a, b }) => ({ product: matmul(a!, b!, options) }));
     },
     elementwise: (inputs, settings) => {

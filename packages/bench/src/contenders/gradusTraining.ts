@@ -43,25 +43,37 @@ function tensors(inputs: Arrays): { params: Params; batch: Batch } {
   return { params: parameters as Params, batch: { source, input, target, weights } as Batch };
 }
 
-const recurrences: Readonly<Record<string, Recurrence>> = { fused, composed };
+/** How a training step is written. */
+interface Way {
+  readonly recurrence: Recurrence;
+  readonly inStep: boolean;
+  readonly adam: boolean;
+}
+const ways: Readonly<Record<string, Way>> = {
+  fused: { recurrence: fused, inStep: true, adam: true },
+  composed: { recurrence: composed, inStep: true, adam: true },
+  "fused, without Adam": { recurrence: fused, inStep: true, adam: false },
+  "composed, outside step": { recurrence: composed, inStep: false, adam: true },
+};
 
 /** The loss and the gradient of each parameter. */
-export function gradients(inputs: Arrays, variant = "composed"): Arrays {
+function gradients(inputs: Arrays, { recurrence }: Way): Arrays {
   const { params, batch } = tensors(inputs);
-  const { value, grads } = step(() => valueAndGrad(loss)(params, batch, recurrences[variant]!));
+  const { value, grads } = step(() => valueAndGrad(loss)(params, batch, recurrence));
   return mapEntries({ loss: value, ...grads }, ({ shape, data }): Values => ({ shape, data: data as Float32Array }));
 }
 
 /** An iteration of a training loop: batch and model as they come from the last one. */
-export function trainer(inputs: Arrays, variant: string): () => void {
+function trainer(inputs: Arrays, { recurrence, inStep, adam }: Way): () => void {
   const { params, batch } = tensors(inputs);
   const optimizer = nn.adam({ learningRate: LEARNING_RATE });
   let model = { params, state: optimizer.init(params) };
+  const train = (): typeof model => {
+    const { grads } = valueAndGrad(loss)(model.params, batch, recurrence);
+    return adam ? optimizer.update(grads, model.state, model.params) : model;
+  };
   return () => {
-    model = step(() => {
-      const { grads } = valueAndGrad(loss)(model.params, batch, recurrences[variant]!);
-      return optimizer.update(grads, model.state, model.params);
-    });
+    model = inStep ? step(train) : train();
   };
 }
 
@@ -69,6 +81,7 @@ export const training =
   (variant: string): Prepare =>
   (inputs, settings) => {
     if (variant === "products alone") return products(inputs, settings);
-    const train = trainer(inputs, variant);
-    return { time: (times) => timed(times, train), read: () => gradients(inputs, variant) };
+    const way = ways[variant]!;
+    const train = trainer(inputs, way);
+    return { time: (times) => timed(times, train), read: () => gradients(inputs, way) };
   };

@@ -34,6 +34,16 @@ function workloadsOf(jax: Jax, jit: boolean): Contender["workloads"] {
       const [loss, dLogits] = valueAndGrad(value)(logits!, targets!, weights!);
       return { loss, dLogits };
     });
+  const linearLoss: Prepare = (inputs) =>
+    run(inputs, ({ hidden, weight, bias, targets, weights }) => {
+      const value = (p: Named, t: Tensor, w: Tensor): Tensor => {
+        const logits = numpy.matmul(p["hidden"]!, p["weight"]!.transpose()).add(p["bias"]!);
+        return lossOf(jax, logits, t, w);
+      };
+      const params: Named = { hidden: hidden!, weight: weight!, bias: bias! };
+      const [loss, grads] = valueAndGrad(value)(params, targets!, weights!);
+      return { loss, dHidden: grads["hidden"]!, dWeight: grads["weight"]!, dBias: grads["bias"]! };
+    });
   const matmul: Prepare = (inputs, { transposeA, transposeB }) =>
     run(inputs, ({ a, b }) => ({
       product: numpy.matmul(transposeA ? a!.transpose() : a!, transposeB ? b!.transpose() : b!),
@@ -65,5 +75,5 @@ function workloadsOf(jax: Jax, jit: boolean): Contender["workloads"] {
       const [value, dx] = valueAndGrad(chain)(x!);
       return { value, dx };
     });
-  return { loss, matmul, elementwise, embedding, overhead, training: training(jax, jit) };
+  return { loss, linearLoss, matmul, elementwise, embedding, overhead, training: training(jax, jit) };
 }

@@ -65,6 +65,27 @@ def loss(inputs, _):
     return work
 
 
+def linear_loss(inputs, _):
+    leaves = [inputs[name].requires_grad_() for name in ("hidden", "weight", "bias")]
+    hidden, weight, bias = leaves
+    targets, weights = inputs["targets"].long().flatten(), inputs["weights"].flatten()
+    kept = weights != 0
+
+    def value():
+        rows = hidden.flatten(0, 1)
+        if variant == "rows that count":
+            return F.cross_entropy(F.linear(rows[kept], weight, bias), targets[kept])
+        ce = F.cross_entropy(F.linear(rows, weight, bias), targets, reduction="none")
+        return (ce * weights).sum() / weights.sum()
+
+    def work():
+        result = value()
+        gradients = torch.autograd.grad(result, leaves)
+        return {"loss": result, **dict(zip(["dHidden", "dWeight", "dBias"], gradients))}
+
+    return work
+
+
 def matmul(inputs, settings):
     a, b = inputs["a"], inputs["b"]
     a, b = a.t() if settings["transposeA"] else a, b.t() if settings["transposeB"] else b
@@ -176,6 +197,7 @@ class Training:
 
 WORKLOADS = {
     "loss": loss,
+    "linearLoss": linear_loss,
     "matmul": matmul,
     "elementwise": elementwise,
     "embedding": embedding,

@@ -31,6 +31,20 @@ function workloadsOf(tf: Tfjs): Contender["workloads"] {
       return { loss: result.value, dLogits: result.grad };
     });
   };
+  const linearLoss: Prepare = (inputs) => {
+    const [B, T, H] = inputs["hidden"]!.shape as [number, number, number];
+    const V = inputs["bias"]!.data.length;
+    return run(inputs, ({ hidden, weight, bias, targets, weights }) => {
+      const [labels, w] = [tf.oneHot(tf.reshape(targets!, [B * T]), V), tf.reshape(weights!, [B * T])];
+      const value = (hidden: Tensor, weight: Tensor, bias: Tensor): Tensor => {
+        const logits = tf.add(tf.matMul(tf.reshape(hidden, [B * T, H]), weight, false, true), bias);
+        return tf.losses.softmaxCrossEntropy(labels, logits, w);
+      };
+      const result = tf.valueAndGrads(value)([hidden!, weight!, bias!]);
+      const [dHidden, dWeight, dBias] = result.grads as [Tensor, Tensor, Tensor];
+      return { loss: result.value, dHidden, dWeight, dBias };
+    });
+  };
   const matmul: Prepare = (inputs, { transposeA, transposeB }) =>
     run(inputs, ({ a, b }) => ({ product: tf.matMul(a!, b!, transposeA === true, transposeB === true) }));
   const functions: Readonly<Record<string, (a: Tensor, b: Tensor, c: Tensor) => Tensor>> = {
@@ -55,5 +69,5 @@ function workloadsOf(tf: Tfjs): Contender["workloads"] {
       };
       return { dx: tf.valueAndGrad(chain)(x!).grad };
     });
-  return { loss, matmul, elementwise, embedding, overhead, training: training(tf) };
+  return { loss, linearLoss, matmul, elementwise, embedding, overhead, training: training(tf) };
 }

@@ -21,6 +21,9 @@ export interface Tfjs {
   tensor(data: Data, shape: Shape, dtype: "float32" | "int32"): Tensor;
   variable(start: Tensor, trainable: boolean, name: string): Variable;
   valueAndGrad(f: (x: Tensor) => Tensor): (x: Tensor) => { value: Tensor; grad: Tensor };
+  valueAndGrads(
+    f: (x: Tensor, y: Tensor, z: Tensor) => Tensor,
+  ): (xs: readonly Tensor[]) => { value: Tensor; grads: Tensor[] };
   variableGrads(f: () => Tensor): { value: Tensor; grads: Record<string, Tensor> };
   readonly train: { adam(learningRate: number): { applyGradients(grads: Record<string, Tensor>): void } };
   readonly losses: { softmaxCrossEntropy(labels: Tensor, logits: Tensor, weights: Tensor): Tensor };

@@ -8,6 +8,12 @@ export type Finding =
   | "paths"
   /** The function has a kink or an edge there: neither right nor wrong can be shown. */
   | "kink"
+  /** The function has no value there. */
+  | "domain"
+  /** The function computes in float32, which differences cannot resolve. */
+  | "coarse"
+  /** The function is no polynomial of the degree that was declared. */
+  | "degree"
   /** Two answers to one question. */
   | "impure"
   /** The gradient is too small to show anything. */

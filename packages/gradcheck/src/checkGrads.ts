@@ -1,6 +1,6 @@
 import { DTypeError, isTensor, ValueError, type Tensor } from "@gradus/core";
 import { gradientOf, type Many } from "./differentiable.ts";
-import { allowed, fail, pointOf, type Point } from "./point.ts";
+import { allowed, checkPure, fail, pointOf, type Point } from "./point.ts";
 import { amount, stream } from "./random.ts";
 import { settings } from "./settings.ts";
 import { checkSlopes } from "./slopes.ts";
@@ -23,8 +23,8 @@ export interface CheckOptions {
  * and for every coordinate where there are few. Jᵀu comes from `grad`, Jv from differences. `backward` must agree with
  * `vjp`. Then the same for the gradient, as a function of the inputs and the cotangent.
  * @throws CheckError with the worst index, both numbers, their ratio and the seed. Its `finding` tells a wrong gradient from
- * a kink, from a function that gives two answers to one question, and from a gradient too small to show anything.
- * DTypeError for anything but float64.
+ * a kink, from a point outside the domain, from a function that gives two answers to one question or computes in float32,
+ * and from a gradient too small to show anything. DTypeError for anything but float64, ValueError for options.
  * @example
  * const double = customGradient((x) => ({ value: add(x, x), gradient: (dy) => [dy] })); // should be dy + dy
  * try {
@@ -53,7 +53,12 @@ export function check(
 ): void {
   const { degree, seed = 0, order = 2, zero = false } = options;
   const exact = degree !== undefined;
-  const tolerance = options.tolerance ?? (exact ? settings.exact : settings.tolerance);
+  const { tolerance = exact ? settings.exact : settings.tolerance } = options;
+  checkOption(name, "seed", seed, Number.isSafeInteger(seed), "a whole number");
+  checkOption(name, "order", order, order === 1 || order === 2, "1 or 2");
+  checkOption(name, "degree", degree, !exact || degree === 1 || degree === 2, "1, 2 or none");
+  checkOption(name, "tolerance", tolerance, tolerance > 0 && tolerance < Infinity, "a number above 0");
+  if (!Array.isArray(inputs)) throw new ValueError(name, "not a list", { inputs }, "an array of tensors");
   inputs.forEach((x, i) => requireFloat64(name, `inputs[${i}]`, x, false));
   const many: Many = (xs) => {
     const output = fn(xs);
@@ -64,8 +69,9 @@ export function check(
   const draw = (): number => amount(random);
   const weigh = (): number => cotangent ?? draw();
   const checkOne = (of: Many, at: readonly Tensor[], order: 1 | 2): readonly Tensor[] => {
-    const point = pointOf(of, at, { check: name, order, seed, draw, weigh, tolerance, exact });
+    const point = pointOf(of, at, { check: name, order, seed, draw, weigh, tolerance, degree });
     checkPure(point);
+    checkDomain(point);
     checkPaths(point);
     checkSlopes(point);
     checkSize(point, zero);
@@ -75,19 +81,23 @@ export function check(
   if (order === 2) checkOne(gradientOf(many), [...inputs, ...cotangents], 2);
 }
 
+function checkOption(check: string, name: string, value: unknown, fits: boolean, want: string): void {
+  if (!fits) throw new ValueError(check, `no such ${name}`, { [name]: value }, want);
+}
+
 /** A result in float32 is exact enough where differences are. */
 function requireFloat64(check: string, argument: string, x: Tensor, orFloat32: boolean): void {
   if (isTensor(x) && (x.dtype === "float64" || (orFloat32 && x.dtype === "float32"))) return;
-  throw new DTypeError(check, "differences need float64", { [argument]: x }, "a float64 tensor");
+  throw new DTypeError(check, "differences need float64", { [argument]: x }, "a float64 tensor; constants stand in fn");
 }
 
-function checkPure(point: Point): void {
-  const { f, again } = point;
-  const output = f.findIndex((value, j) => !Object.is(value, again[j]));
-  if (output < 0) return;
-  const numbers = { first: f[output]!, second: again[output]! };
-  const want = "a function of its inputs alone";
-  fail(point, { finding: "impure", problem: "two answers to one question", want, output, numbers });
+/** NaN is no value that has a slope. */
+function checkDomain(point: Point): void {
+  const output = point.f.findIndex(Number.isNaN);
+  if (output < 0 || point.x.length === 0) return;
+  const numbers = { value: point.f[output]! };
+  const want = "a point where it has a value";
+  fail(point, { finding: "domain", problem: "the function is NaN there, outside its domain", want, output, numbers });
 }
 
 function checkPaths(point: Point): void {

@@ -26,6 +26,24 @@ export function exactSlopes(f: Curve): Slopes {
   return { central, left: central, right: central, rough: new Set() };
 }
 
+/** Whether the next difference of f, which is 0 for a polynomial of the degree, is 0 but for rounding. */
+export function hasDegree(f: Curve, degree: 1 | 2, tolerance: number): boolean {
+  const [a, b, c, d] = [f(-1), f(0), f(1), f(2)] as const;
+  return a.every((_, j) => {
+    const [p, q, r, s] = [a[j]!, b[j]!, c[j]!, d[j]!];
+    const rest = degree === 1 ? r - 2 * q + p : s - 3 * r + 3 * q - p;
+    const size = Math.max(1, ...[p, q, r, s].map(Math.abs));
+    return !(Math.abs(rest) > tolerance * size);
+  });
+}
+
+/** Whether f changes all the way, but its values, at points that float32 does not hold, are such that it does. */
+export function isCoarse(f: Curve): boolean {
+  const values = [-1, 1, 2].map((n) => f(n * settings.step * Math.SQRT1_2));
+  const changes = values[0]!.some((_, j) => new Set(values.map((value) => value[j])).size === values.length);
+  return changes && values.every((value) => value.every((v) => Object.is(v, Math.fround(v))));
+}
+
 /** Slopes of any function, at smaller steps where it is not smooth enough for the first. */
 export function slopesOf(f: Curve, at0: Float64Array, tolerance: number): Slopes {
   let { central, left, right, rough } = slopesAt(settings.step, f, at0, tolerance);
@@ -55,8 +73,10 @@ function slopesAt(h: number, f: Curve, at0: Float64Array, tolerance: number): Sl
     const gap = Math.abs(right[j]! - left[j]!);
     const gap2 = Math.abs(change(value, above2[j]!) - change(below2[j]!, value)) / h;
     const small = tolerance * Math.max(1, Math.abs(near[j]!)) + roundingOf(Math.abs(value), h);
-    const smooth = gap > 0.3 * gap2 && gap < 0.7 * gap2 && Math.abs(near[j]! - far[j]!) < 0.05 * gap2;
-    if (!smooth && !(gap <= small && gap2 <= small)) rough.add(j);
+    const apart = Math.abs(near[j]! - far[j]!);
+    const smooth = gap > 0.3 * gap2 && gap < 0.7 * gap2 && apart < 0.05 * gap2;
+    const fine = apart < Math.sqrt(tolerance) * Math.max(1, Math.abs(near[j]!)); // extrapolation takes its square off
+    if (!(smooth && fine) && !(gap <= small && gap2 <= small)) rough.add(j);
   });
   return { central: near.map((slope, j) => (4 * slope - far[j]!) / 3), left, right, rough };
 }

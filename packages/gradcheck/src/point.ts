@@ -15,8 +15,8 @@ export interface Manner {
   /** Numbers for cotangents. */
   readonly weigh: () => number;
   readonly tolerance: number;
-  /** Differences are exact: a polynomial of degree ≤ 2. */
-  readonly exact: boolean;
+  /** As a polynomial, of which differences are exact. */
+  readonly degree: 1 | 2 | undefined;
 }
 
 /** A function f at a point x, and its gradient there for a cotangent u. Elements are counted through all tensors. */
@@ -25,8 +25,6 @@ export interface Point extends Manner {
   readonly inputs: readonly Tensor[];
   readonly x: Float64Array;
   readonly f: Float64Array;
-  /** The same, asked again. */
-  readonly again: Float64Array;
   readonly outputs: readonly Tensor[];
   readonly cotangents: readonly Tensor[];
   readonly u: Float64Array;
@@ -40,7 +38,6 @@ export interface Point extends Manner {
 export function pointOf(fn: Many, given: readonly Tensor[], manner: Manner): Point {
   const inputs = given.map((x) => copyOf(x, false));
   const f = flat(fn(inputs));
-  const again = flat(fn(inputs));
   const leaves = inputs.map((x) => copyOf(x, true));
   const outputs = fn(leaves);
   const cotangents = unflat(f.map(manner.weigh), outputs);
@@ -52,19 +49,29 @@ export function pointOf(fn: Many, given: readonly Tensor[], manner: Manner): Poi
     inputs,
     x: flat(inputs),
     f,
-    again,
     outputs,
     cotangents,
     u,
     vjp: pullBack(outputs, leaves, cotangents, true),
     backward: pullBack(outputs, leaves, cotangents, false),
-    noise: roundingOf(size, manner.exact ? 1 : settings.step),
+    noise: roundingOf(size, manner.degree ? 1 : settings.step),
   };
 }
 
 /** How far two numbers may be apart; `per` is the length of the step that they were measured with, if it is not 1. */
 export function allowed({ tolerance, noise }: Point, numbers: readonly number[] = [], per = 1): number {
   return noise / per + tolerance * Math.max(1, ...numbers.map(Math.abs));
+}
+
+/** The function is asked again: the same inputs give the same values. */
+export function checkPure(point: Point): void {
+  const { fn, inputs, f } = point;
+  const again = flat(fn(inputs));
+  const output = f.findIndex((value, j) => !Object.is(value, again[j]));
+  if (output < 0) return;
+  const numbers = { first: f[output]!, second: again[output]! };
+  const want = "a function of its inputs alone";
+  fail(point, { finding: "impure", problem: "two answers to one question", want, output, numbers });
 }
 
 /** What is wrong at a point. */

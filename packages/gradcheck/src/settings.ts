@@ -17,7 +17,7 @@ export const settings = {
   directions: 3,
   /** Inputs of so many elements together are checked one by one as well. */
   coordinates: 16,
-  /** Where a direction fails, so many elements are searched for the worst. */
+  /** Where a direction fails, up to so many elements are searched for the worst; among more, a bad one is found by halves. */
   searched: 4096,
   /** Samples that fast-check draws for a property. */
   runs: 20,

@@ -14,6 +14,7 @@ import {
   mul,
   neg,
   sign,
+  sin,
   softmax,
   sqrt,
   sub,
@@ -59,6 +60,7 @@ describe("what is right passes:", () => {
     ["with −∞ among its values", (x) => logSoftmax(x, { mask: [1, 0, 1] }), [matrix]],
     ["a gradient of many elements", (x) => softmax(x), [of(Array.from({ length: 300 }, (_, i) => Math.sin(i)))]],
     ["a kink beside the point, but not at it", relu, [of([1e-4, 1])]],
+    ["one that turns within a step", (x) => sin(mul(x, 1e4)), [of([0.3, 2])]],
   ])("%s", (_, fn, inputs) => {
     for (const seed of [0, 1, -7, 2 ** 40])
       expect(() => checkGrads(fn, inputs as [Tensor, Tensor], { seed })).not.toThrow();
@@ -120,6 +122,13 @@ describe("a wrong gradient is found:", () => {
     const odd = of(Array.from({ length: 1000 }, (_, i) => (i === 777 ? 1.01 : 1)));
     const wrong = withRule(exp, (dy, x) => mul(mul(dy, odd), exp(x)));
     expect(found(wrong, [x])).toMatchObject({ finding: "gradient", place: { of: "inputs[0]", index: [777] } });
+  });
+
+  test("in one element of very many", () => {
+    const x = of(Array.from({ length: 20_000 }, (_, i) => Math.cos(i)));
+    const odd = of(Array.from({ length: 20_000 }, (_, i) => (i === 12_345 ? 1.5 : 1)));
+    const wrong = withRule(exp, (dy, x) => mul(mul(dy, odd), exp(x)));
+    expect(found(wrong, [x], { order: 1 })).toMatchObject({ finding: "gradient", place: { index: [12_345] } });
   });
 
   test("in the second of two inputs", () => {
@@ -218,6 +227,35 @@ test("two answers to one question are told, with both", () => {
   expect(Object.keys(error.numbers)).toEqual(["first", "second"]);
 });
 
+test("so are they where the function begins to change later", () => {
+  let calls = 0;
+  expect(found((x) => mul(x, ++calls > 4 ? 2 : 1), [of([1, 2])]).finding).toBe("impure");
+});
+
+test("a point outside the domain is told", () => {
+  expect(found(log, [of([-1, 1])])).toMatchObject({ finding: "domain", place: { of: "outputs[0]", index: [0] } });
+});
+
+test("a function that computes in float32 is told", () => {
+  const single = (x: Tensor): Tensor => cast(tanh(cast(x, "float32")), "float64");
+  expect(found(single, [of([0.3, 1])])).toMatchObject({ finding: "coarse" });
+});
+
+test("so is one that is not of the degree declared", () => {
+  expect(found(tanh, [of([0.3, 1])], { degree: 2 })).toMatchObject({ finding: "degree", numbers: { degree: 2 } });
+});
+
+test("options and inputs are checked", () => {
+  const refused = (options: object, inputs: unknown = [of([1])]) => {
+    return () => checkGrads(tanh, inputs as [Tensor], options);
+  };
+  expect(refused({ seed: NaN })).toThrow("checkGrads: no such seed; got seed NaN; want a whole number");
+  expect(refused({ order: 3 })).toThrow("no such order");
+  expect(refused({ degree: 5 })).toThrow("no such degree");
+  expect(refused({ tolerance: 0 })).toThrow("no such tolerance");
+  expect(refused({}, of([1]))).toThrow("checkGrads: not a list; got inputs float64[1]; want an array of tensors");
+});
+
 test("a gradient too small to show anything is refused", () => {
   const small = (factor: number) => (x: Tensor) => mul(tanh(x), factor);
   expect(found(small(1e-6), [of([0.1, 0.2])]).finding).toBe("vacuous");
@@ -229,7 +267,7 @@ test("a gradient too small to show anything is refused", () => {
 test("differences need float64", () => {
   expect(() => checkGrads(tanh, [tensor([1])])).toThrow(DTypeError);
   expect(() => checkGrads(tanh, [tensor([1])])).toThrow(
-    "checkGrads: differences need float64; got inputs[0] float32[1]; want a float64 tensor",
+    "checkGrads: differences need float64; got inputs[0] float32[1]; want a float64 tensor; constants stand in fn",
   );
   expect(() => checkGrads((x) => cast(x, "float32"), [of([1])])).toThrow("got output float32[1]");
   expect(() => checkGrads((x) => greater(x, 0), [of([1])], { degree: 1 })).toThrow("got output bool[1]");

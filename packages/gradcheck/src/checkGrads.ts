@@ -58,7 +58,7 @@ export function check(
   checkOption(name, "order", order, order === 1 || order === 2, "1 or 2");
   checkOption(name, "degree", degree, !exact || degree === 1 || degree === 2, "1, 2 or none");
   checkOption(name, "tolerance", tolerance, tolerance > 0 && tolerance < Infinity, "a number above 0");
-  if (!Array.isArray(inputs)) throw new ValueError(name, "not a list", { inputs }, "an array of tensors");
+  requireList(name, inputs);
   inputs.forEach((x, i) => requireFloat64(name, `inputs[${i}]`, x, false));
   const many: Many = (xs) => {
     const output = fn(xs);
@@ -83,6 +83,10 @@ export function check(
 
 function checkOption(check: string, name: string, value: unknown, fits: boolean, want: string): void {
   if (!fits) throw new ValueError(check, `no such ${name}`, { [name]: value }, want);
+}
+
+function requireList(check: string, inputs: unknown): void {
+  if (!Array.isArray(inputs)) throw new ValueError(check, "not a list", { inputs }, "an array of tensors");
 }
 
 /** A result in float32 is exact enough where differences are. */

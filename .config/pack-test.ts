@@ -1,6 +1,6 @@
 /**
  * `pnpm pack-test`: builds and packs the public packages, installs them with npm into an empty
- * project and uses them there as anybody would: a gradient under plain node, and a strict type check.
+ * project and uses them there as anybody would: a gradient under plain node, a strict type check, a test with vitest.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -25,9 +25,27 @@ const got = Array.from(dLogits!.data, Number);
 if (got.length !== 6 || !want.every((w, i) => Math.abs(w - got[i]!) < 1e-6)) throw new Error(\`gradient \${got.join()}\`);
 `;
 
+/** A test of one's own, with vitest from the registry: the matcher, its types, and the function without a runner. */
+const matcher = `
+import { tensor, type Tensor } from "@gradus/core";
+import { checkGrads } from "@gradus/gradcheck";
+import { matchers } from "@gradus/gradcheck/vitest";
+import { mul } from "@gradus/ops";
+import { expect, test } from "vitest";
+
+expect.extend(matchers);
+test("a product has its gradient", () => {
+  const square = (x: Tensor): Tensor => mul(x, x);
+  const x = tensor([1, -2], { dtype: "float64" });
+  expect(square).toHaveCorrectGradients([x], { degree: 2 });
+  checkGrads(square, [x]);
+});
+`;
+
 interface Manifest {
   readonly name: string;
   readonly private?: boolean;
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 const root = process.cwd();
@@ -37,22 +55,41 @@ try {
   run("tsc", ["-b", "packages"], root);
   const tarballs = publicPackages().map(({ name, folder }) => ({ name, file: pack(folder) }));
 
-  const compilerOptions = { target: "es2022", module: "nodenext", strict: true, exactOptionalPropertyTypes: true };
+  const compilerOptions = {
+    target: "es2022",
+    module: "nodenext",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+  };
   const dependencies = Object.fromEntries(tarballs.map(({ name, file }) => [name, `file:${file}`]));
   const all = tarballs.map(
     ({ name }, at) => `import * as p${at} from "${name}";\nconsole.log(Object.keys(p${at}).length);`,
   );
-  write("package.json", JSON.stringify({ private: true, type: "module", dependencies, overrides: dependencies }));
-  write("tsconfig.json", JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: false, types: [] } }));
+  const { devDependencies } = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
+  const manifest = {
+    private: true,
+    type: "module",
+    dependencies,
+    devDependencies: { vitest: devDependencies!.vitest },
+  };
+  write("package.json", JSON.stringify({ ...manifest, overrides: dependencies }));
+  const bare = { ...compilerOptions, types: [] };
+  write("tsconfig.json", JSON.stringify({ compilerOptions: bare, files: ["consumer.ts", "all.ts"] }));
+  const beside = { ...compilerOptions, noEmit: true }; // vitest's own types want Node's
+  write("tsconfig.matcher.json", JSON.stringify({ compilerOptions: beside, files: ["matcher.test.ts"] }));
   write("consumer.ts", consumer);
   write(
     "all.ts",
     `${all.join("\n")}\nimport { opTable } from "@gradus/ops/table";\nconsole.log(Object.keys(opTable).length);\n`,
   );
+  write("matcher.test.ts", matcher);
   run("npm", ["install", "--no-audit", "--no-fund"], work);
   run("tsc", ["-p", "."], work);
+  run("tsc", ["-p", "tsconfig.matcher.json"], work);
   run("node", ["consumer.js"], work);
   run("node", ["all.js"], work);
+  run("npx", ["vitest", "run", "matcher.test.ts"], work);
 } catch (error) {
   console.error(`pack-test: ${(error as Error).message}`);
   process.exitCode = 1;

@@ -50,6 +50,9 @@ interface Boxed {
   readonly shape: Shape;
 }
 
+/** How many before, and how many after. */
+export type Padding = readonly [before: number, after: number];
+
 /**
  * x in the middle of `value`s: `paddings[axis]` = [before, after]. Its pull-back is the slice where x was.
  * @throws ShapeError if there is not one pair of whole numbers from 0 for each axis, ValueError for a value that the dtype
@@ -57,10 +60,7 @@ interface Boxed {
  * @example
  * console.log(pad(tensor([1, 2]), { paddings: [[1, 2]] })); // => float32[5] [0, 1, 2, 0, 0]
  */
-export function pad(
-  x: Tensor,
-  options: { readonly paddings: readonly (readonly [before: number, after: number])[]; readonly value?: number },
-): Tensor {
+export function pad(x: Tensor, options: { readonly paddings: readonly Padding[]; readonly value?: number }): Tensor {
   checkTensor("pad", "x", x);
   const { paddings, value = 0 } = checkOptions("pad", options);
   const isPair = (pair: readonly number[]): boolean =>

@@ -20,7 +20,7 @@ test("a bundle of sequenceLoss keeps the ops that it uses, and no others", async
   for (const name of ["matmul", "dropout", "concat", "take", "argMax", "greedyDecode", "sequenceMask", "adam"]) {
     expect(names).not.toContain(name);
   }
-  expect(code.length).toBeLessThan(120_000); // of which the WebAssembly module, in base64, is the larger part
+  expect(code.length).toBeLessThan(140_000); // of which the WebAssembly module, in base64, is the larger part
 });
 
 test("a bundle of core alone knows its three ops only", async () => {

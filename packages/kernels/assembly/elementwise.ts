@@ -3,7 +3,7 @@ import { Lanes, notZero } from "./lanes";
 import { Vector } from "./transcendental";
 
 export function neg<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Neg>(n, x, out);
+  mapOne<Float, Neg>(n, x, out);
 }
 
 export function exp<Float>(n: i32, x: usize, out: usize): void {
@@ -11,11 +11,11 @@ export function exp<Float>(n: i32, x: usize, out: usize): void {
 }
 
 export function log<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Log>(n, x, out);
+  mapOne<Float, Log>(n, x, out);
 }
 
 export function sqrt<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Sqrt>(n, x, out);
+  mapOne<Float, Sqrt>(n, x, out);
 }
 
 export function tanh<Float>(n: i32, x: usize, out: usize): void {
@@ -55,29 +55,29 @@ export function geluTanh<Float>(n: i32, x: usize, out: usize): void {
 }
 
 export function abs<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Abs>(n, x, out);
+  mapOne<Float, Abs>(n, x, out);
 }
 
 /** −1, 1, or x itself where that is ±0 or NaN. */
 export function sign<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Sign>(n, x, out);
+  mapOne<Float, Sign>(n, x, out);
 }
 
 export function square<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Square>(n, x, out);
+  mapOne<Float, Square>(n, x, out);
 }
 
 export function reciprocal<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Reciprocal>(n, x, out);
+  mapOne<Float, Reciprocal>(n, x, out);
 }
 
 export function rsqrt<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Rsqrt>(n, x, out);
+  mapOne<Float, Rsqrt>(n, x, out);
 }
 
 /** x, but 0 where x ≤ 0. */
 export function relu<Float>(n: i32, x: usize, out: usize): void {
-  map<Float, Relu>(n, x, out);
+  mapOne<Float, Relu>(n, x, out);
 }
 
 /** x, but slope · x where x ≤ 0. */
@@ -198,7 +198,7 @@ function map<Float, Map>(n: i32, x: usize, out: usize): void {
   }
 }
 
-/** One vector a turn, for functions so long that a second one would not be waiting for the first. */
+/** One vector a turn, for functions that wait for memory, or so long that a second vector would not be waiting for the first. */
 function mapOne<Float, Map>(n: i32, x: usize, out: usize): void {
   const f = changetype<Map>(0);
   for (let i = 0; i < n; i += Lanes.count<Float>()) {
@@ -210,14 +210,11 @@ function mapOne<Float, Map>(n: i32, x: usize, out: usize): void {
 
 function zip<Float, Map>(n: i32, x: usize, y: usize, out: usize): void {
   const f = changetype<Map>(0);
-  for (let i = 0; i < n; i += 2 * Lanes.count<Float>()) {
-    const first = f.of<Float>(v128.load(x), v128.load(y));
-    const second = f.of<Float>(v128.load(x, 16), v128.load(y, 16));
-    v128.store(out, first);
-    v128.store(out, second, 16);
-    x += 32;
-    y += 32;
-    out += 32;
+  for (let i = 0; i < n; i += Lanes.count<Float>()) {
+    v128.store(out, f.of<Float>(v128.load(x), v128.load(y)));
+    x += 16;
+    y += 16;
+    out += 16;
   }
 }
 
@@ -253,18 +250,12 @@ function narrow<Float>(x: v128, y: v128): v128 {
 function pullBack<Float, Slope>(n: i32, y: usize, dy: usize, into: usize, beta: i32): void {
   const slope = changetype<Slope>(0);
   const times = changetype<MulNoNan>(0);
-  for (let i = 0; i < n; i += 2 * Lanes.count<Float>()) {
-    let first = times.of<Float>(slope.of<Float>(v128.load(y)), v128.load(dy));
-    let second = times.of<Float>(slope.of<Float>(v128.load(y, 16)), v128.load(dy, 16));
-    if (beta) {
-      first = v128.add<Float>(v128.load(into), first);
-      second = v128.add<Float>(v128.load(into, 16), second);
-    }
-    v128.store(into, first);
-    v128.store(into, second, 16);
-    y += 32;
-    dy += 32;
-    into += 32;
+  for (let i = 0; i < n; i += Lanes.count<Float>()) {
+    const term = times.of<Float>(slope.of<Float>(v128.load(y)), v128.load(dy));
+    v128.store(into, beta ? v128.add<Float>(v128.load(into), term) : term);
+    y += 16;
+    dy += 16;
+    into += 16;
   }
 }
 

@@ -33,7 +33,7 @@ export function gruGates<Float>(
         const r = squash<Float>(atR, left);
         const z = squash<Float>(atZ, left);
         const m = Lanes.load<Float>(atZ + size, left);
-        const n = Vector.tanh<Float>(v128.add<Float>(Lanes.load<Float>(atN, left), v128.mul<Float>(r, m)));
+        const n = tanh<Float>(v128.add<Float>(Lanes.load<Float>(atN, left), v128.mul<Float>(r, m)));
         const change = v128.sub<Float>(Lanes.load<Float>(previous + at, left), n);
         Lanes.store<Float>(atN, n, left);
         Lanes.store<Float>(out + at, v128.add<Float>(n, v128.mul<Float>(z, change)), left);
@@ -131,13 +131,13 @@ export function lstmGates<Float>(
         const atI = gates + at;
         const i = squash<Float>(atI, left);
         const f = squash<Float>(atI + size, left);
-        const g = Vector.tanh<Float>(Lanes.load<Float>(atI + 2 * size, left));
+        const g = tanh<Float>(Lanes.load<Float>(atI + 2 * size, left));
         const o = squash<Float>(atI + 3 * size, left);
         const kept = v128.mul<Float>(f, Lanes.load<Float>(previous + at, left));
         const c = v128.add<Float>(kept, v128.mul<Float>(i, g));
         Lanes.store<Float>(atI + 2 * size, g, left);
         Lanes.store<Float>(cell + at, c, left);
-        Lanes.store<Float>(out + at, v128.mul<Float>(o, Vector.tanh<Float>(c)), left);
+        Lanes.store<Float>(out + at, v128.mul<Float>(o, tanh<Float>(c)), left);
       }
     }
     lengths += 4;
@@ -181,7 +181,7 @@ export function lstmGatesGrad<Float>(
         const f = Lanes.load<Float>(from + size, left);
         const g = Lanes.load<Float>(from + 2 * size, left);
         const o = Lanes.load<Float>(from + 3 * size, left);
-        const y = Vector.tanh<Float>(Lanes.load<Float>(cell + at, left));
+        const y = tanh<Float>(Lanes.load<Float>(cell + at, left));
         const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
         const slope = v128.mul<Float>(o, v128.sub<Float>(one, v128.mul<Float>(y, y)));
         const through = Lanes.select(v128.mul<Float>(slope, d), v128.ne<Float>(d, Lanes.zero()));
@@ -209,6 +209,11 @@ export function lstmGatesGrad<Float>(
     cell += bytes<Float>(dyRow);
     dc += size;
   }
+}
+
+/** Not inlined: it stands in three loops. */
+function tanh<Float>(x: v128): v128 {
+  return Vector.tanh<Float>(x);
 }
 
 /** σ, in place. */

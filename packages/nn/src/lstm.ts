@@ -63,7 +63,7 @@ export function lstmCell(params: LstmParams, x: Tensor, { h, c }: LstmState): Ls
  * @example
  * const zero = createLstm({ inputSize: 1, hiddenSize: 1, random: { next: () => 0.5 } });
  * const { outputs, last } = lstm(zero, tensor([[[1], [NaN]]]), { h: tensor([[0]]), c: tensor([[8]]) }, { lengths: [1] });
- * console.log(outputs, last.c); // => float32[1,2,1] [[[0.4997], [0]]] float32[1,1] [[4]]
+ * console.log(outputs, last.c); // => float32[1,2,1] [[[0.49966], [0]]] float32[1,1] [[4]]
  */
 export function lstm(
   params: LstmParams,

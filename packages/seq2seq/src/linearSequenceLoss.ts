@@ -1,6 +1,8 @@
-import type { Tensor, TensorLike } from "@gradus/core";
+import { DTypeError, isTensor, ShapeError, ValueError, type Tensor, type TensorLike } from "@gradus/core";
+import { linearCrossEntropy } from "@gradus/ops";
 import type { ComputedFlags } from "./reduction.ts";
-import { lossOf, type CommonLossOptions, type LooseLossOptions, type SequenceLossOptions } from "./sequenceLoss.ts";
+import { lossOf } from "./sequenceLoss.ts";
+import type { CommonLossOptions, Linear, LooseLossOptions, SequenceLossOptions } from "./sequenceLoss.ts";
 
 /** Those of sequenceLoss but for a loss function of one's own, which needs whole logits. */
 export type LinearSequenceLossOptions = SequenceLossOptions & { readonly softmaxLossFunction?: undefined };
@@ -55,5 +57,30 @@ export function linearSequenceLoss(
   options: LooseLossOptions = {},
 ): Tensor {
   const op = "linearSequenceLoss";
-  return lossOf({ op, hidden, map: { weight, bias }, targets, weights, options, byDefault: "average" });
+  if (options.softmaxLossFunction !== undefined) {
+    const { softmaxLossFunction } = options;
+    const problem = "a loss function of one's own, which needs whole logits";
+    throw new ValueError(op, problem, { softmaxLossFunction }, "sequenceLoss of the logits");
+  }
+  const linear: Linear = {
+    classes: (op, hidden) => classesOf(op, hidden, weight, bias),
+    crossEntropy: ({ x, labels, read }, rates) =>
+      linearCrossEntropy(x, weight, labels, { ...rates, ...(bias && { bias }), mask: read }),
+  };
+  return lossOf({ op, hidden, linear, targets, weights, options, byDefault: "average" });
+}
+
+/** The number of classes V, where weight and bias fit the hidden states. */
+function classesOf(op: string, hidden: Tensor, weight: Tensor, bias: Tensor | null): number {
+  const got = { hidden, weight, ...(bias && { bias }) };
+  for (const [name, x] of Object.entries(got)) {
+    if (!isTensor(x)) throw new ValueError(op, "not a tensor", { [name]: x }, "a float tensor");
+  }
+  const [V = 0, H] = weight.shape;
+  const fits = weight.shape.length === 2 && H === hidden.shape[2];
+  if (!fits || (bias && !(bias.shape.length === 1 && bias.shape[0] === V))) {
+    throw new ShapeError(op, "shapes do not fit", got, "hidden [B, T, H], weight [V, H], bias [V] or null");
+  }
+  if (Object.values(got).every(({ dtype }) => dtype === hidden.dtype)) return V;
+  throw new DTypeError(op, "mixed dtypes", got, "one dtype");
 }

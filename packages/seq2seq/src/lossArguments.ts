@@ -32,12 +32,6 @@ export interface LossRows {
   readonly isMask: boolean;
 }
 
-/** The map from hidden states [B·T, H] to logits: weight [V, H] and, if there is one, bias [V]. */
-export interface LinearMap {
-  readonly weight: Tensor;
-  readonly bias: Tensor | null;
-}
-
 /** The first check, before any option is looked at. */
 export function checkRanks(
   op: string,
@@ -74,21 +68,6 @@ function checkRank(
 ): void {
   if (ranks.includes(x.shape.length)) return;
   throw new ShapeError(op, `${name} of rank ${x.shape.length}`, { [name]: x }, want);
-}
-
-/** The number of classes V of a map from hidden states [B, T, H], whose weight [V, H] and bias [V] fit them. */
-export function classesOf(op: string, hidden: Tensor, { weight, bias }: LinearMap): number {
-  const got = { hidden, weight, ...(bias && { bias }) };
-  for (const [name, x] of Object.entries(got)) {
-    if (!isTensor(x)) throw new ValueError(op, "not a tensor", { [name]: x }, "a float tensor");
-  }
-  const [V = 0, H] = weight.shape;
-  const fits = weight.shape.length === 2 && H === hidden.shape[2];
-  if (!fits || (bias && !(bias.shape.length === 1 && bias.shape[0] === V))) {
-    throw new ShapeError(op, "shapes do not fit", got, "hidden [B, T, H], weight [V, H], bias [V] or null");
-  }
-  if (Object.values(got).every(({ dtype }) => dtype === hidden.dtype)) return V;
-  throw new DTypeError(op, "mixed dtypes", got, "one dtype");
 }
 
 /**

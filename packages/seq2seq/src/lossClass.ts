@@ -1,7 +1,7 @@
 import { full, isTensor, type Tensor, type TensorLike } from "@gradus/core";
 import { reductionOf } from "./reduction.ts";
 import type { AverageInsteadFlags, ComputedFlags, SumByDefaultFlags } from "./reduction.ts";
-import { rowLossOf } from "./rowLoss.ts";
+import { crossEntropyOfLogits, rowLossOf } from "./rowLoss.ts";
 import { lossOf, type CommonLossOptions, type LooseLossOptions } from "./sequenceLoss.ts";
 
 /** Sums or averages; the compiler refuses one of each, and an average whose sum keeps its default. */
@@ -24,7 +24,7 @@ export class SequenceLoss {
   constructor(options: CommonLossOptions & ComputedFlags);
   constructor(options: LooseLossOptions = {}) {
     reductionOf("SequenceLoss", options, "sum");
-    rowLossOf("SequenceLoss", options);
+    rowLossOf("SequenceLoss", options, crossEntropyOfLogits);
     this.#options = { ...options };
   }
 

@@ -1,6 +1,6 @@
 import { DTypeError, isTensor, ShapeError, ValueError, type Tensor } from "@gradus/core";
-import { linearCrossEntropy, oneHot, reshape, softmaxCrossEntropy, where } from "@gradus/ops";
-import type { LinearMap, LossRows } from "./lossArguments.ts";
+import { oneHot, reshape, softmaxCrossEntropy, where } from "@gradus/ops";
+import type { LossRows } from "./lossArguments.ts";
 
 /** Each row's label and logits. A row that is not read arrives as zeros with class 0. */
 export interface Rows {
@@ -22,30 +22,24 @@ export interface RowLossOptions {
   readonly zLoss?: number;
 }
 
-/** The loss of rows that the options ask for, checked. With a map, rows are hidden states. */
-export function rowLossOf(
-  op: string,
-  options: RowLossOptions,
-  map: LinearMap | null = null,
-): (rows: Pick<LossRows, "x" | "labels" | "read">) => Tensor {
+/** The rows of a loss that are read, and how much of them. */
+export type ReadRows = Pick<LossRows, "x" | "labels" | "read">;
+/** The cross-entropy [B, T] of rows, 0 where they are not read. */
+export type CrossEntropy = (rows: ReadRows, rates: Required<Omit<RowLossOptions, "softmaxLossFunction">>) => Tensor;
+
+/** Of logits. */
+export const crossEntropyOfLogits: CrossEntropy = ({ x, labels, read }, rates) =>
+  softmaxCrossEntropy(x, labels, { ...rates, mask: read });
+
+/** The loss of rows that the options ask for, checked. */
+export function rowLossOf(op: string, options: RowLossOptions, crossEntropy: CrossEntropy): (rows: ReadRows) => Tensor {
   const { softmaxLossFunction, labelSmoothing = 0, zLoss = 0 } = options;
   if (softmaxLossFunction !== undefined && typeof softmaxLossFunction !== "function") {
     throw new ValueError(op, "not a function", { softmaxLossFunction }, "({ labels, logits }) => Tensor");
   }
   checkNumber(op, { labelSmoothing }, (x) => x >= 0 && x < 1, "a number from 0 to below 1");
   checkNumber(op, { zLoss }, (x) => x >= 0 && x < Infinity, "a finite number from 0");
-  if (map) {
-    if (softmaxLossFunction) {
-      const problem = "a loss function of one's own, which needs whole logits";
-      throw new ValueError(op, problem, { softmaxLossFunction }, "sequenceLoss of the logits");
-    }
-    const { weight, bias } = map;
-    const rates = { ...(bias && { bias }), labelSmoothing, zLoss };
-    return ({ x, labels, read }) => linearCrossEntropy(x, weight, labels, { ...rates, mask: read });
-  }
-  if (softmaxLossFunction === undefined) {
-    return ({ x, labels, read }) => softmaxCrossEntropy(x, labels, { mask: read, labelSmoothing, zLoss });
-  }
+  if (softmaxLossFunction === undefined) return (rows) => crossEntropy(rows, { labelSmoothing, zLoss });
   for (const [name, value] of Object.entries({ labelSmoothing, zLoss })) {
     if (value === 0) continue;
     const problem = `${name} beside a loss function of one's own, which cannot heed it`;
@@ -64,7 +58,7 @@ function checkNumber(op: string, option: { [name: string]: number }, fits: (x: n
 }
 
 /** The rows one after the other, with zeros and class 0 in the place of those that are not read. */
-function withoutUnread({ x, labels, read }: Pick<LossRows, "x" | "labels" | "read">): Rows {
+function withoutUnread({ x, labels, read }: ReadRows): Rows {
   const [B, T, V] = x.shape as readonly [number, number, number];
   const soft = labels.shape.length === 3;
   const first = soft ? oneHot([0], { depth: V, dtype: labels.dtype }) : 0;

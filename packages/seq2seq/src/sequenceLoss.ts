@@ -1,9 +1,9 @@
 import { nameScope, type Tensor, type TensorLike } from "@gradus/core";
 import { cast, divNoNan, mulNoNan, notEqual, sum } from "@gradus/ops";
-import { checkRanks, classesOf, rowsOf, type LinearMap } from "./lossArguments.ts";
+import { checkRanks, rowsOf } from "./lossArguments.ts";
 import { reductionOf } from "./reduction.ts";
 import type { AverageFlags, ComputedFlags, Reduction, ReductionFlags, SumFlags } from "./reduction.ts";
-import { rowLossOf, type RowLossOptions } from "./rowLoss.ts";
+import { crossEntropyOfLogits, rowLossOf, type CrossEntropy, type RowLossOptions } from "./rowLoss.ts";
 
 /** What losses have beside their flags. */
 export interface CommonLossOptions extends RowLossOptions {
@@ -151,14 +151,21 @@ export type LooseLossOptions = CommonLossOptions & ReductionFlags;
 /** A loss as it was called. */
 export interface LossCall {
   readonly op: string;
-  /** Logits, or hidden states and their map to logits. */
+  /** Logits [B, T, V], or hidden states [B, T, H] and their way to a cross-entropy. */
   readonly logits?: Tensor;
   readonly hidden?: Tensor;
-  readonly map?: LinearMap;
+  readonly linear?: Linear;
   readonly targets: TensorLike;
   readonly weights: TensorLike;
   readonly options: LooseLossOptions;
   readonly byDefault: "average" | "sum";
+}
+
+/** What stands in the place of logits. */
+export interface Linear {
+  /** The number of classes V, once all that is multiplied is checked. */
+  readonly classes: (op: string, hidden: Tensor) => number;
+  readonly crossEntropy: CrossEntropy;
 }
 
 /** The loss, and of its parts only what it needs. */
@@ -174,11 +181,11 @@ interface Parts {
 
 /** The one path of all losses, from the checks, in their order, to the parts that `finish` makes its result of. */
 function withParts<R>(call: LossCall, finish: (parts: Parts) => R): R {
-  const { op, targets, weights, options, byDefault, map } = call;
+  const { op, targets, weights, options, byDefault, linear } = call;
   const given = checkRanks(op, call, targets, weights);
   const { axis, divisor } = reductionOf(op, options, byDefault);
-  const rowLoss = rowLossOf(op, options, map);
-  const V = map ? classesOf(op, given.x, map) : given.x.shape[2]!;
+  const rowLoss = rowLossOf(op, options, linear?.crossEntropy ?? crossEntropyOfLogits);
+  const V = linear ? linear.classes(op, given.x) : given.x.shape[2]!;
   return nameScope(options.name ?? "sequence_loss", () => {
     const { weights: w, isMask, ...rows } = rowsOf(op, given, V);
     const ce = rowLoss(rows);

@@ -9,12 +9,14 @@ import { products } from "./gradusProducts.ts";
 
 type Params = Readonly<Record<ParameterName, Tensor>>;
 type Batch = Readonly<Record<"source" | "input" | "target" | "weights", Tensor>>;
-type Recurrence = (params: nn.GruParams, xs: Tensor, h0?: Tensor) => { outputs: Tensor; last: Tensor };
+type Embedded = { readonly embedding: nn.EmbeddingParams; readonly ids: Tensor };
+type Recurrence = (params: nn.GruParams, xs: Embedded, h0?: Tensor) => { outputs: Tensor; last: Tensor };
 
 const fused: Recurrence = (params, xs, h0) => nn.gru(params, xs, h0);
 
 /** What a user writes who wants to do something between two steps. */
-const composed: Recurrence = (params, xs, h0) => {
+const composed: Recurrence = (params, { embedding, ids }, h0) => {
+  const xs = nn.embedding(embedding, ids);
   let h = h0 ?? zeros([xs.shape[0]!, params.weightHh.shape[1]!], { dtype: xs.dtype });
   const states = unstack(xs, { axis: 1 }).map((x) => (h = nn.gruCell(params, x, h)));
   return { outputs: stack(states, { axis: 1 }), last: h };
@@ -27,8 +29,9 @@ function loss(p: Params, { source, input, target, weights }: Batch, recurrence: 
     biasIh: p[`${name}.biasIh`],
     biasHh: p[`${name}.biasHh`],
   });
-  const memory = recurrence(gru("encoder"), nn.embedding({ weight: p["source.weight"] }, source));
-  const { outputs } = recurrence(gru("decoder"), nn.embedding({ weight: p["target.weight"] }, input), memory.last);
+  const memory = recurrence(gru("encoder"), { embedding: { weight: p["source.weight"] }, ids: source });
+  const shifted = { embedding: { weight: p["target.weight"] }, ids: input };
+  const { outputs } = recurrence(gru("decoder"), shifted, memory.last);
   const { context } = nn.luongAttention({ weight: p["attention.weight"] }, outputs, memory.outputs);
   const both = concat([context, outputs], { axis: -1 });
   const attentional = tanh(nn.linear({ weight: p["combine.weight"], bias: p["combine.bias"] }, both));

@@ -1,4 +1,4 @@
-import { broadcastTo, defineFused, zeros, type Tensor } from "@gradus/core";
+import { broadcastTo, defineFused, full, zeros, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { add, concat, matmul, mul, reshape, sigmoid, slice, sub, take, tanh } from "@gradus/ops";
 import { checkShapes } from "./arguments.ts";
@@ -46,10 +46,10 @@ export function createGru(sizes: RecurrentSizes): GruParams {
  */
 export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
   const wanted = { h: [h, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 3) } as const;
-  const { B, H } = checkShapes<"B" | "H">("gruCell", wanted);
-  const gates = gatesOf(params, B, H);
-  const inputs = each(gates.inputs, (input) => linear(input, x));
-  return next(gates, inputs, h);
+  const { B, E } = checkShapes<"B" | "E">("gruCell", wanted);
+  const { weightIh, weightHh, biasIh, biasHh } = params;
+  const once = { x: reshape(x, [B, 1, E]), h0: h, lengths: full([B], 1, { dtype: "int32" }) };
+  return reshape(gruOp({ ...once, weightIh, weightHh, biasIh, biasHh }, {}), h.shape);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { defineFused, zeros, type Tensor } from "@gradus/core";
+import { defineFused, full, zeros, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { add, concat, matmul, mul, reshape, sigmoid, slice, take, tanh } from "@gradus/ops";
 import { checkShapes } from "./arguments.ts";
@@ -49,8 +49,12 @@ export function createLstm(sizes: RecurrentSizes): LstmParams {
  * console.log(lstmCell(zero, tensor([[1]]), { h: tensor([[0]]), c: tensor([[8]]) }).c); // => float32[1,1] [[4]]
  */
 export function lstmCell(params: LstmParams, x: Tensor, { h, c }: LstmState): LstmState {
-  checkShapes("lstmCell", { h: [h, ["B", "H"]], c: [c, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 4) });
-  return next(params, linear(inputsOf(params), x), { h, c });
+  const wanted = { h: [h, ["B", "H"]], c: [c, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 4) } as const;
+  const { B, E } = checkShapes<"B" | "E">("lstmCell", wanted);
+  const { weightIh, weightHh, biasIh, biasHh } = params;
+  const once = { x: reshape(x, [B, 1, E]), h0: h, c0: c, lengths: full([B], 1, { dtype: "int32" }) };
+  const both = lstmOp({ ...once, weightIh, weightHh, biasIh, biasHh }, {});
+  return { h: slice(both, { end: B }), c: slice(both, { start: B }) };
 }
 
 /**

@@ -6,6 +6,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { build } from "esbuild";
 
 const consumer = `
 import { grad, tensor } from "@gradus/core";
@@ -52,7 +53,7 @@ const root = process.cwd();
 const work = mkdtempSync(join(tmpdir(), "gradus-pack-"));
 try {
   for (const { folder } of publicPackages()) rmSync(join(folder, "dist"), { recursive: true, force: true });
-  run("tsc", ["-b", "packages"], root);
+  run("pnpm", ["build"], root);
   const tarballs = publicPackages().map(({ name, folder }) => ({ name, file: pack(folder) }));
 
   const compilerOptions = {
@@ -90,11 +91,23 @@ try {
   run("node", ["consumer.js"], work);
   run("node", ["all.js"], work);
   run("npx", ["vitest", "run", "matcher.test.ts"], work);
+  await checkShaken();
 } catch (error) {
   console.error(`pack-test: ${(error as Error).message}`);
   process.exitCode = 1;
 } finally {
   rmSync(work, { recursive: true });
+}
+
+/** A bundle of the loss alone must not have what the loss does not use, also from packages of one file each. */
+async function checkShaken(): Promise<void> {
+  const contents = 'export { sequenceLoss } from "@gradus/seq2seq";';
+  const options = { bundle: true, write: false, format: "esm", minify: true } as const;
+  const { outputFiles } = await build({ ...options, stdin: { contents, resolveDir: work } });
+  const code = outputFiles[0]!.text;
+  const left = ["dropout", "matmul", "argMax", "greedyDecode"].filter((name) => code.includes(`"${name}"`));
+  if (left.length > 0) throw new Error(`a bundle of sequenceLoss has ${left.join(", ")}`);
+  console.log(`a bundle of sequenceLoss has ${Math.round(code.length / 1000)} kB`);
 }
 
 function publicPackages(): { name: string; folder: string }[] {

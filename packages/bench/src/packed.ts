@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "./paths.ts";
@@ -9,7 +9,9 @@ let folder: string | null = null;
 /** A folder where the public packages stand in node_modules as they are published: built, packed and unpacked. */
 export function packedFolder(): string {
   if (folder) return folder;
-  folder = mkdtempSync(join(tmpdir(), "gradus-bench-"));
+  const fresh = mkdtempSync(join(tmpdir(), "gradus-bench-"));
+  folder = fresh;
+  process.once("exit", () => rmSync(fresh, { recursive: true, force: true }));
   const run = (command: string, args: readonly string[], cwd: string): string =>
     execFileSync(command, args, { cwd, encoding: "utf8" });
   run("pnpm", ["build"], root);

@@ -5,6 +5,7 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 
 export const root = path("../../../");
 export const childBundle = path("../dist/child.mjs");
+export const digestBundle: string = path("../dist/digest.mjs");
 export const contendersFolder = path("../contenders/");
 export const pytorchScript = path("../src/contenders/pytorch.py");
 export const document = path("../../../docs/benchmarks.md");

@@ -1,6 +1,7 @@
 import type { Effort } from "./effort.ts";
 import { race } from "./race.ts";
 import type { Workload } from "./workload.ts";
+import { bits } from "./workloads/bits.ts";
 import { elementwise } from "./workloads/elementwise.ts";
 import { embedding } from "./workloads/embedding.ts";
 import { linearLoss } from "./workloads/linearLoss.ts";
@@ -35,4 +36,5 @@ export const sections: readonly Section[] = [
   { name: "startup", title: "Start-up", measure: startup },
   { name: "size", title: "Installed size", measure: size },
   { name: "memory", title: "Memory", measure: memory },
+  { name: "bits", title: "Equal bits", measure: bits },
 ];

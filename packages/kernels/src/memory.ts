@@ -69,8 +69,10 @@ function instantiate(): { memory: WebAssembly.Memory; exports: KernelExports } |
   }
 }
 
-/** Base64 without a callback per character, which costs more than compiling. */
+/** Base64: by Node's own decoder where there is one, which takes a tenth of the time. */
 function decode(text: string): Uint8Array<ArrayBuffer> {
+  const { Buffer } = globalThis as { Buffer?: { from(text: string, code: "base64"): Uint8Array<ArrayBuffer> } };
+  if (Buffer) return Buffer.from(text, "base64");
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);

@@ -1,8 +1,9 @@
 // Functions of one number that Math has not: the twins of assembly/special.ts.
 //
-// Their coefficients are those of s_erf.c of fdlibm: "Copyright (C) 1993 by Sun Microsystems, Inc. All rights reserved.
-// Developed at SunPro, a Sun Microsystems, Inc. business. Permission to use, copy, modify, and distribute this software is
-// freely granted, provided that this notice is preserved." Each row is a polynomial, its constant term first.
+//! Their coefficients are those of s_erf.c of fdlibm: "Copyright (C) 1993 by Sun Microsystems, Inc. All rights reserved.
+//! Developed at SunPro, a Sun Microsystems, Inc. business. Permission to use, copy, modify, and distribute this software is
+//! freely granted, provided that this notice is preserved."
+// Each row is a polynomial, its constant term first.
 const PP = [
   1.28379167095512558561e-1, -3.2504210724700149937e-1, -2.84817495755985104766e-2, -5.77027029648944159157e-3,
   -2.37630166566501626084e-5,

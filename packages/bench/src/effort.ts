@@ -18,7 +18,7 @@ export const thorough: Effort = {
   patience: 40,
   rounds: 15,
   warmUp: 500,
-  round: 20,
+  round: 100,
   enough: 4000,
 };
 

@@ -3,7 +3,7 @@
 //
 // Where a constant is needed in a loop it is loaded: V8 would rebuild a v128.const at each use.
 import { Lanes } from "./lanes";
-import * as special from "./special";
+import { erf, gelu, geluTanh, silu, softplus } from "./special";
 
 const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);
@@ -337,23 +337,23 @@ class Float64 {
   }
 
   @inline static erf(x: v128): v128 {
-    return f64x2(special.erf(f64x2.extract_lane(x, 0)), special.erf(f64x2.extract_lane(x, 1)));
+    return f64x2(erf(f64x2.extract_lane(x, 0)), erf(f64x2.extract_lane(x, 1)));
   }
 
   @inline static softplus(x: v128): v128 {
-    return f64x2(special.softplus(f64x2.extract_lane(x, 0)), special.softplus(f64x2.extract_lane(x, 1)));
+    return f64x2(softplus(f64x2.extract_lane(x, 0)), softplus(f64x2.extract_lane(x, 1)));
   }
 
   @inline static silu(x: v128): v128 {
-    return f64x2(special.silu(f64x2.extract_lane(x, 0)), special.silu(f64x2.extract_lane(x, 1)));
+    return f64x2(silu(f64x2.extract_lane(x, 0)), silu(f64x2.extract_lane(x, 1)));
   }
 
   @inline static gelu(x: v128): v128 {
-    return f64x2(special.gelu(f64x2.extract_lane(x, 0)), special.gelu(f64x2.extract_lane(x, 1)));
+    return f64x2(gelu(f64x2.extract_lane(x, 0)), gelu(f64x2.extract_lane(x, 1)));
   }
 
   @inline static geluTanh(x: v128): v128 {
-    return f64x2(special.geluTanh(f64x2.extract_lane(x, 0)), special.geluTanh(f64x2.extract_lane(x, 1)));
+    return f64x2(geluTanh(f64x2.extract_lane(x, 0)), geluTanh(f64x2.extract_lane(x, 1)));
   }
 }
 

@@ -22,7 +22,8 @@ export function clip(x: Tensor, options: ClipOptions = {}): Tensor {
   checkFloats("clip", { x });
   checkOptions("clip", options);
   const { min = -Infinity, max = Infinity } = options;
-  if (!(min <= max)) throw new ValueError("clip", "bounds are not in order", { min, max }, "min ≤ max");
+  if (typeof min !== "number" || typeof max !== "number" || !(min <= max))
+    throw new ValueError("clip", "bounds are not in order", { min, max }, "min ≤ max");
   return clipOp({ x }, { min, max });
 }
 const clipOp = /* @__PURE__ */ defineOp({

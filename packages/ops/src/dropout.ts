@@ -15,7 +15,8 @@ export function dropout(x: Tensor, options: { readonly rate: number; readonly ra
   checkOptions("dropout", options);
   const { rate, random } = options;
   checkFloats("dropout", { x });
-  if (!(rate >= 0 && rate <= 1)) throw new ValueError("dropout", "no such rate", { rate }, "0 to 1");
+  if (typeof rate !== "number" || !(rate >= 0 && rate <= 1))
+    throw new ValueError("dropout", "no such rate", { rate }, "0 to 1");
   if (typeof random?.next !== "function") {
     throw new ValueError("dropout", "no stream of random numbers", { random }, "an object with next()");
   }

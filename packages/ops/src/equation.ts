@@ -3,8 +3,8 @@ import { ValueError } from "@gradus/core";
 /** The letters of each operand and of the output of an `einsum`. */
 export function termsOf(equation: string, operands: number): { readonly terms: string[][]; readonly output: string[] } {
   const want = 'letters for each operand, with commas between, and different ones in each term: "ij,jk->ik"';
-  const match = /^([a-zA-Z, ]*)(?:->([a-zA-Z ]*))?$/.exec(equation);
-  if (typeof equation !== "string" || !match) throw new ValueError("einsum", "not an equation", { equation }, want);
+  const match = typeof equation === "string" ? /^([a-zA-Z, ]*)(?:->([a-zA-Z ]*))?$/.exec(equation) : null;
+  if (!match) throw new ValueError("einsum", "not an equation", { equation }, want);
   const terms = match[1]!
     .replaceAll(" ", "")
     .split(",")

@@ -10,7 +10,8 @@ import { axesOf, axisOf, checkOptions, checkTensor, isArray } from "./arguments.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   checkTensor("reshape", "x", x);
-  if (!isArray(shape)) throw new ShapeError("reshape", "not a shape", { shape }, "an array of whole numbers");
+  if (!isArray(shape) || shape.some((length) => typeof length !== "number"))
+    throw new ShapeError("reshape", "not a shape", { shape }, "an array of whole numbers");
   const known = k.sizeOf(shape.filter((length) => length !== -1));
   const full = shape.map((length) => (length === -1 ? x.size / known : length));
   const valid =

@@ -23,14 +23,15 @@ export interface SliceOptions {
 export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
   checkTensor("slice", "x", x);
   const axis = axisOf("slice", x, checkOptions("slice", options).axis ?? 0);
-  const [length, step] = [x.shape[axis]!, options.step ?? 1];
-  const [first, last] = step > 0 ? [0, length] : [-1, length - 1];
-  const { start = step > 0 ? first : last, end } = options;
-  if (![start, end ?? 0, step].every(Number.isInteger) || step === 0) {
+  const { start, end, step = 1 } = options;
+  if (![start ?? 0, end ?? 0, step].every(Number.isInteger) || step === 0) {
     throw new ValueError("slice", "no such slice", { ...options, x }, "whole numbers and a step other than 0");
   }
+  const length = x.shape[axis]!;
+  const [first, last] = step > 0 ? [0, length] : [-1, length - 1];
   const clamp = (i: number): number => Math.min(last, Math.max(first, i < 0 ? i + length : i));
-  const [from, to] = [clamp(start), end === undefined ? (step > 0 ? last : first) : clamp(end)];
+  const ends = step > 0 ? [first, last] : [last, first];
+  const [from, to] = [start === undefined ? ends[0]! : clamp(start), end === undefined ? ends[1]! : clamp(end)];
   const count = Math.max(0, Math.ceil((to - from) / step));
   if (count === length && step === 1) return x;
   const box = k.boxAlong(x.shape, axis, count > 0 ? from : 0, step);

@@ -22,6 +22,7 @@ import {
   uniform,
   type LinearParams,
 } from "@gradus/nn";
+import { add, mul } from "@gradus/ops";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { composedLinear } from "../src/linear.ts";
@@ -162,6 +163,14 @@ describe("linear", () => {
       }),
       { seed, numRuns: runs },
     );
+  });
+
+  test("with a bias adds to gradients that come from elsewhere, for all three", () => {
+    const twice = (weight: Tensor, bias: Tensor, x: Tensor): Tensor => {
+      const y = linear({ weight, bias }, x);
+      return add(y, linear({ weight, bias }, mul(y, x)));
+    };
+    checkGrads(twice, [random(1, [3, 3]), random(2, [3]), random(3, [3, 3])]);
   });
 
   test("with a bias is one op, with the same bits in step()", () => {

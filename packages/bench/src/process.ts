@@ -22,7 +22,7 @@ export class Process {
     const [library = "", variant = ""] = contender.split("/");
     const python = library === "pytorch";
     const args = python ? [pytorchScript, variant] : [childBundle, library, variant];
-    const options: SpawnOptions = { env: oneThread(variant), stdio: ["pipe", "ignore", "pipe", "pipe"] };
+    const options: SpawnOptions = { env: environmentOf(variant), stdio: ["pipe", "ignore", "pipe", "pipe"] };
     this.#child = spawn(python ? pythonWithTorch() : process.execPath, args, options);
     this.#child.on("error", ({ message }) => (this.#lastWords = message));
     this.#child.stdin!.on("error", () => undefined); // it ended, and the missing reply says so
@@ -51,8 +51,10 @@ export class Process {
   }
 }
 
-/** OpenMP's threads, where a library has them, and no spinning while they wait. */
-function oneThread(variant: string): NodeJS.ProcessEnv {
-  const threads = variant.endsWith("threads") ? {} : { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
-  return { ...process.env, OMP_WAIT_POLICY: "PASSIVE", ...threads };
+/** One thread, not spinning while it waits, unless the variant says otherwise. */
+function environmentOf(variant: string): NodeJS.ProcessEnv {
+  const threads = variant.endsWith(", all threads") ? {} : { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
+  // By itself glibc maps each large block anew, and the pages' first touch costs far more than the arithmetic.
+  const keep = { MALLOC_MMAP_THRESHOLD_: "4000000000", MALLOC_TRIM_THRESHOLD_: "4000000000" };
+  return { ...process.env, OMP_WAIT_POLICY: "PASSIVE", ...threads, ...(variant.endsWith(", memory kept") ? keep : {}) };
 }

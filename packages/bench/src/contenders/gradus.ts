@@ -1,7 +1,7 @@
 import { add, memoryStats, step, tensor, valueAndGrad, version, type Tensor } from "@gradus/core";
 import { linear } from "@gradus/nn";
 import { concat, exp, matmul, mul, reshape, sigmoid, slice, stack, sum, take, tanh } from "@gradus/ops";
-import { sequenceLoss } from "@gradus/seq2seq";
+import { linearSequenceLoss, sequenceLoss } from "@gradus/seq2seq";
 import { float64, mapEntries, type Arrays, type Values } from "../arrays.ts";
 import { timed, type Contender, type Prepare, type Run } from "../contender.ts";
 import { training } from "./gradusTraining.ts";
@@ -74,17 +74,22 @@ const timeSteps: Work = ({ xs, table, ids }) => {
   return { value, dXs: grads.xs, dTable: grads.table };
 };
 
-const linearLoss: Work = ({ hidden, weight, bias, targets, weights }) => {
-  const params = { hidden: hidden!, weight: weight!, bias: bias! };
-  const f = (p: typeof params): Tensor => sequenceLoss(linear(p, p.hidden), targets!, weights!);
-  const { value, grads } = valueAndGrad(f)(params);
-  return { loss: value, dHidden: grads.hidden, dWeight: grads.weight, dBias: grads.bias };
-};
+const linearLoss =
+  (fused: boolean): Work =>
+  ({ hidden, weight, bias, targets, weights }) => {
+    const params = { hidden: hidden!, weight: weight!, bias: bias! };
+    const loss = (p: typeof params): Tensor =>
+      fused
+        ? linearSequenceLoss(p.hidden, p.weight, p.bias, targets!, weights!)
+        : sequenceLoss(linear(p, p.hidden), targets!, weights!);
+    const { value, grads } = valueAndGrad(loss)(params);
+    return { loss: value, dHidden: grads.hidden, dWeight: grads.weight, dBias: grads.bias };
+  };
 
 export function loadGradus(variant: string): Contender {
   const workloads: Record<string, Prepare> = {
     loss: (inputs) => (variant === "outer logits" ? stepOn : inStep)(inputs, loss),
-    linearLoss: (inputs) => inStep(inputs, linearLoss),
+    linearLoss: (inputs) => inStep(inputs, linearLoss(variant === "fused")),
     matmul: (inputs, { transposeA, transposeB }) => {
       const options = { transposeA: transposeA === true, transposeB: transposeB === true };
       const given = variant === "float64" ? float64(inputs) : inputs;

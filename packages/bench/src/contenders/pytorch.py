@@ -20,8 +20,8 @@ except ImportError as error:
     reply(absent=str(error))
     sys.exit()
 
-variant = sys.argv[1] if len(sys.argv) > 1 else ""
-if not variant.endswith("threads"):
+variant, _, setting = sys.argv[1].partition(", ")
+if setting != "all threads":
     torch.set_num_threads(1)
 KINDS = {"float32": torch.float32, "float64": torch.float64, "int32": torch.int32}
 
@@ -133,7 +133,7 @@ class Model(nn.Module):
     def __init__(self, V, E, H):
         super().__init__()
         self.source, self.target = nn.Embedding(V, E), nn.Embedding(V, E)
-        cells = variant.startswith("GRUCell")
+        cells = variant == "GRUCell loop"
         make = nn.GRUCell if cells else lambda E, H: nn.GRU(E, H, batch_first=True)
         self.encoder, self.decoder = make(E, H), make(E, H)
         self.attention = nn.Linear(H, H, bias=False)

@@ -3,7 +3,12 @@ import { faster, integers, uniform, within, type Case, type Workload } from "../
 
 const [small, middle, large] = ["32×20×64", "64×32×4000", "16×32×32000"];
 const composed = ["tfjs/wasm", "jax/jit"];
-const pytorch = ["pytorch/weights", "pytorch/ignore_index", "pytorch/rows that count"];
+const pytorch = [
+  "pytorch/weights",
+  "pytorch/ignore_index",
+  "pytorch/rows that count",
+  "pytorch/rows that count, memory kept",
+];
 const withoutCpu = ["gradus", "gradus/outer logits", "plain", "onnxruntime", ...composed, "jax/eager", ...pytorch];
 
 export const loss: Workload = {
@@ -12,7 +17,8 @@ export const loss: Workload = {
   about:
     "Value and gradient of Σ w·ce / Σ w for logits [B, T, V]; 30 % of the weights are 0. The logits are made in the same " +
     "step, as a model's are; `outer logits` are taken in first. PyTorch multiplies by weights, ignores labels of −100 or " +
-    "picks the rows that count; onnxruntime has kernels alone, and gets the gradient as a graph; plain is one fused loop.",
+    "picks the rows that count, the last also with a malloc told to keep its memory; onnxruntime has kernels alone, and " +
+    "gets the gradient as a graph; plain is one fused loop.",
   contenders: [...withoutCpu, "tfjs/cpu"],
   cases: [
     test(small, [32, 20, 64]),

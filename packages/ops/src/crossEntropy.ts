@@ -15,15 +15,18 @@ export function ratesOf(
   op: string,
   { labelSmoothing = 0, zLoss = 0 }: CrossEntropyOptions,
 ): Required<CrossEntropyOptions> {
-  checkRate(op, { labelSmoothing }, labelSmoothing >= 0 && labelSmoothing < 1, "a number from 0 to below 1");
-  checkRate(op, { zLoss }, zLoss >= 0 && zLoss < Infinity, "a finite number from 0");
-  return { labelSmoothing, zLoss };
+  const rates = { labelSmoothing, zLoss };
+  for (const [name, end, want] of bounds) {
+    const rate = rates[name];
+    if (typeof rate === "number" && rate >= 0 && rate < end) continue;
+    throw new ValueError(op, `no such ${name}`, { [name]: rate }, want);
+  }
+  return rates;
 }
-
-function checkRate(op: string, option: Readonly<Record<string, number>>, fits: boolean, want: string): void {
-  if (fits) return;
-  throw new ValueError(op, `no such ${Object.keys(option).join()}`, option, want);
-}
+const bounds = [
+  ["labelSmoothing", 1, "a number from 0 to below 1"],
+  ["zLoss", Infinity, "a finite number from 0"],
+] as const;
 
 /** What rows are compared with, and which of them, bool [...], and of their classes, bool [..., V], count. */
 export interface Targets {

@@ -9,6 +9,7 @@ import {
   ValueError,
   type Tensor,
 } from "@gradus/core";
+import { checkOptions } from "./checkOptions.ts";
 
 /**
  * One time step of a decoder: from the tokens int32 [B] emitted last and the state, the logits [B, V] of the next ones
@@ -49,7 +50,7 @@ export interface Decoded {
  * console.log(ids); // => [ [ 1 ] ]
  */
 export function greedyDecode<S>(step: DecodeStep<S>, initialState: S, options: GreedyDecodeOptions): Decoded {
-  const { batchSize, startId, endId, maxLength } = options;
+  const { batchSize, startId, endId, maxLength } = checkOptions("greedyDecode", options);
   checkWholeNumbers({ batchSize, startId, endId, maxLength });
   const ids = Array.from({ length: batchSize }, (): number[] => []);
   const ended = ids.map(() => false);

@@ -1,5 +1,6 @@
 import { DTypeError, isTensor, ShapeError, ValueError, type Tensor, type TensorLike } from "@gradus/core";
 import { linearCrossEntropy } from "@gradus/ops";
+import { checkOptions } from "./checkOptions.ts";
 import type { ComputedFlags } from "./reduction.ts";
 import { lossOf } from "./sequenceLoss.ts";
 import type { CommonLossOptions, Linear, LooseLossOptions, SequenceLossOptions } from "./sequenceLoss.ts";
@@ -57,8 +58,8 @@ export function linearSequenceLoss(
   options: LooseLossOptions = {},
 ): Tensor {
   const op = "linearSequenceLoss";
-  if (options.softmaxLossFunction !== undefined) {
-    const { softmaxLossFunction } = options;
+  const { softmaxLossFunction } = checkOptions(op, options);
+  if (softmaxLossFunction !== undefined) {
     const problem = "a loss function of one's own, which needs whole logits";
     throw new ValueError(op, problem, { softmaxLossFunction }, "sequenceLoss of the logits");
   }
@@ -67,7 +68,7 @@ export function linearSequenceLoss(
     crossEntropy: ({ x, labels, read }, rates) =>
       linearCrossEntropy(x, weight, labels, { ...rates, ...(bias && { bias }), mask: read }),
   };
-  return lossOf({ op, hidden, linear, targets, weights, options, byDefault: "average" });
+  return lossOf({ op, x: hidden, linear, targets, weights, options, byDefault: "average" });
 }
 
 /** The number of classes V, where weight and bias fit the hidden states. */

@@ -35,12 +35,12 @@ export interface LossRows {
 /** The first check, before any option is looked at. */
 export function checkRanks(
   op: string,
-  { logits, hidden }: { readonly logits?: Tensor; readonly hidden?: Tensor },
+  name: LossArguments["name"],
+  x: Tensor,
   targets: TensorLike,
   weights: TensorLike,
 ): LossArguments {
-  const [name, shape] = hidden === undefined ? (["logits", "[B, T, V]"] as const) : (["hidden", "[B, T, H]"] as const);
-  const x = hidden ?? logits;
+  const shape = name === "logits" ? "[B, T, V]" : "[B, T, H]";
   if (!isTensor(x)) throw new ValueError(op, "not a tensor", { [name]: x }, `a float tensor ${shape}`);
   checkRank(op, name, x, [3], shape);
   const y = argument(op, "targets", targets, x);

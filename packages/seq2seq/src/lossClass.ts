@@ -1,4 +1,5 @@
 import { full, isTensor, type Tensor, type TensorLike } from "@gradus/core";
+import { checkOptions } from "./checkOptions.ts";
 import { reductionOf } from "./reduction.ts";
 import type { AverageInsteadFlags, ComputedFlags, SumByDefaultFlags } from "./reduction.ts";
 import { crossEntropyOfLogits, rowLossOf } from "./rowLoss.ts";
@@ -23,7 +24,7 @@ export class SequenceLoss {
   /** With four flags that are computed: whether they agree is seen here, when it is made, not by the compiler. */
   constructor(options: CommonLossOptions & ComputedFlags);
   constructor(options: LooseLossOptions = {}) {
-    reductionOf("SequenceLoss", options, "sum");
+    reductionOf("SequenceLoss", checkOptions("SequenceLoss", options), "sum");
     rowLossOf("SequenceLoss", options, crossEntropyOfLogits);
     this.#options = { ...options };
   }
@@ -31,7 +32,7 @@ export class SequenceLoss {
   /** The loss of targets [B, T] or [B, T, V] and logits [B, T, V], weighted by sampleWeight [B, T]; ones by default. */
   call(targets: TensorLike, logits: Tensor, sampleWeight: TensorLike = onesFor(logits)): Tensor {
     const op = "SequenceLoss";
-    return lossOf({ op, logits, targets, weights: sampleWeight, options: this.#options, byDefault: "sum" });
+    return lossOf({ op, x: logits, targets, weights: sampleWeight, options: this.#options, byDefault: "sum" });
   }
 }
 

@@ -1,5 +1,6 @@
 import { nameScope, type Tensor, type TensorLike } from "@gradus/core";
 import { cast, divNoNan, mulNoNan, notEqual, sum } from "@gradus/ops";
+import { checkOptions } from "./checkOptions.ts";
 import { checkRanks, rowsOf } from "./lossArguments.ts";
 import { reductionOf } from "./reduction.ts";
 import type { AverageFlags, ComputedFlags, Reduction, ReductionFlags, SumFlags } from "./reduction.ts";
@@ -92,7 +93,7 @@ export function sequenceLoss(
   options: LooseLossOptions = {},
 ): Tensor {
   const op = "sequenceLoss";
-  return lossOf({ op, logits, targets, weights, options, byDefault: "average" });
+  return lossOf({ op, x: logits, targets, weights, options, byDefault: "average" });
 }
 
 /** The sums that a loss with four computed flags was made of; see `sequenceLoss`. */
@@ -137,7 +138,7 @@ export function sequenceLossStats(
   weights: TensorLike,
   options: LooseLossOptions = {},
 ): SequenceLossStats {
-  const call = { op: "sequenceLossStats", logits, targets, weights, options, byDefault: "average" } as const;
+  const call = { op: "sequenceLossStats", x: logits, targets, weights, options, byDefault: "average" } as const;
   return withParts(call, ({ terms, numerator, divisors, divisor }) => {
     const [totalWeight, count] = [divisors.weights(), divisors.count()];
     const loss = quotient(numerator, { weights: totalWeight, count, none: null }[divisor]);
@@ -152,8 +153,7 @@ export type LooseLossOptions = CommonLossOptions & ReductionFlags;
 export interface LossCall {
   readonly op: string;
   /** Logits [B, T, V], or hidden states [B, T, H] and their way to a cross-entropy. */
-  readonly logits?: Tensor;
-  readonly hidden?: Tensor;
+  readonly x: Tensor;
   readonly linear?: Linear;
   readonly targets: TensorLike;
   readonly weights: TensorLike;
@@ -181,8 +181,9 @@ interface Parts {
 
 /** The one path of all losses, from the checks, in their order, to the parts that `finish` makes its result of. */
 function withParts<R>(call: LossCall, finish: (parts: Parts) => R): R {
-  const { op, targets, weights, options, byDefault, linear } = call;
-  const given = checkRanks(op, call, targets, weights);
+  const { op, x, targets, weights, options, byDefault, linear } = call;
+  const given = checkRanks(op, linear ? "hidden" : "logits", x, targets, weights);
+  checkOptions(op, options);
   const { axis, divisor } = reductionOf(op, options, byDefault);
   const rowLoss = rowLossOf(op, options, linear?.crossEntropy ?? crossEntropyOfLogits);
   const V = linear ? linear.classes(op, given.x) : given.x.shape[2]!;

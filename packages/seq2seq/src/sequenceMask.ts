@@ -1,5 +1,6 @@
 import { arange, asTensor, ValueError, type DType, type Tensor, type TensorLike } from "@gradus/core";
 import { cast, expandDims, less, max } from "@gradus/ops";
+import { checkOptions } from "./checkOptions.ts";
 
 export interface SequenceMaskOptions {
   /** Length of the new last axis. Default: the largest length, or 0 where there is none. */
@@ -18,7 +19,10 @@ export interface SequenceMaskOptions {
  */
 export function sequenceMask(lengths: TensorLike, options: SequenceMaskOptions = {}): Tensor {
   const ends = asTensor("sequenceMask", "lengths", lengths, "int32");
-  const { maxLength = ends.size === 0 ? 0 : Math.max(0, max(ends).item()), dtype = "bool" } = options;
+  const { maxLength = ends.size === 0 ? 0 : Math.max(0, max(ends).item()), dtype = "bool" } = checkOptions(
+    "sequenceMask",
+    options,
+  );
   if (!Number.isInteger(maxLength) || maxLength < 0) {
     throw new ValueError("sequenceMask", "no such length", { maxLength }, "a whole number from 0");
   }

@@ -183,6 +183,19 @@ describe("linearSequenceLoss", () => {
     expect(() => linearSequenceLoss(h, w, b, new Int32Array(8), ones)).toThrow(message);
   });
 
+  test("refuses what is no tensor and no options, by name", () => {
+    const [h, w] = [tensor([rows([1])]), tensor(rows([1]))];
+    const nothing = undefined as unknown as Tensor;
+    expect(() => linearSequenceLoss(nothing, w, null, [[0]], [[1]])).toThrow(
+      "got hidden undefined; want a float tensor [B, T, H]",
+    );
+    expect(() => linearSequenceLoss(h, nothing, null, [[0]], [[1]])).toThrow("not a tensor; got weight undefined");
+    expect(() => linearSequenceLoss(h, w, null, [[0]], [[1]], null as never)).toThrow(
+      "linearSequenceLoss: not options",
+    );
+    expect(() => sequenceLoss(h, [[0]], [[1]], null as never)).toThrow("sequenceLoss: not options; got options null");
+  });
+
   test("refuses a loss function of one's own, and mixed dtypes", () => {
     const [h, w] = [tensor([rows([1])]), tensor(rows([1]), { dtype: "float64" })];
     expect(() => linearSequenceLoss(h, w, null, [[0]], [[1]])).toThrow("linearSequenceLoss: mixed dtypes");

@@ -38,7 +38,12 @@ export async function race(workload: Workload, effort: Effort): Promise<string> 
     for (const process of processes.values()) process.stop();
   }
   const used = [...versions].map(([library, version]) => `${library} ${version}`).join(", ");
-  return [workload.about, timingTable(timings), verdicts(workload.bars, timings), `Versions: ${used}.`]
+  return [
+    workload.about,
+    timingTable(timings, workload.unranked),
+    verdicts(workload.bars, timings),
+    `Versions: ${used}.`,
+  ]
     .filter(Boolean)
     .join("\n\n");
 }

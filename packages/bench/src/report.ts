@@ -9,10 +9,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-export function timingTable(timings: readonly Timing[]): string {
+export function timingTable(timings: readonly Timing[], unranked: readonly string[] = []): string {
   const rows = timings.map(({ test, contender, problem, median, minimum }) => {
     if (problem !== null) return [test, contender, problem, "", ""];
-    const rivals = timings.filter((other) => other.test === test && !Number.isNaN(other.median));
+    const rivals = timings.filter((other) => {
+      return other.test === test && !Number.isNaN(other.median) && !unranked.includes(other.contender);
+    });
     const fastest = Math.min(...rivals.map((other) => other.median));
     return [test, contender, time(median), time(minimum), (median / fastest).toFixed(2)];
   });

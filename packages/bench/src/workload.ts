@@ -37,6 +37,8 @@ export interface Workload {
   readonly about: string;
   /** LIBRARY or LIBRARY/VARIANT, each a process of its own. */
   readonly contenders: readonly string[];
+  /** Contenders that do only a part of the work, and are not ranked. */
+  readonly unranked?: readonly string[];
   readonly cases: readonly Case[];
   readonly bars: readonly Bar[];
 }

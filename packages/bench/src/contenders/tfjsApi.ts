@@ -18,6 +18,7 @@ export interface Tfjs {
   ready(): Promise<void>;
   tidy<T>(f: () => T): T;
   dispose(tensors: unknown): void;
+  disposeVariables(): void;
   tensor(data: Data, shape: Shape, dtype: "float32" | "int32"): Tensor;
   variable(start: Tensor, trainable: boolean, name: string): Variable;
   valueAndGrad(f: (x: Tensor) => Tensor): (x: Tensor) => { value: Tensor; grad: Tensor };

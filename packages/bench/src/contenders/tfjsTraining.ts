@@ -9,6 +9,7 @@ type Params = Readonly<Record<ParameterName, Variable>>;
 export const training =
   (tf: Tfjs): Prepare =>
   (inputs, { V }) => {
+    tf.disposeVariables(); // those of the last case have the same names
     const { source, input, target, weights, ...parameters } = tensorsOf(tf, inputs);
     const params = mapEntries(parameters, (x, name) => tf.variable(x, true, name)) as Params;
     const [B, T] = source!.shape as [number, number];

@@ -20,6 +20,7 @@ export const training: Workload = {
     "gradus/composed, outside step",
     ...others,
   ],
+  unranked: ["gradus/products alone", "gradus/fused, without Adam"],
   cases: [
     test(short, 12),
     { ...test(long, 50), slow: true, contenders: ["gradus/fused", "gradus/composed", ...others] },

@@ -34,7 +34,9 @@ const honest = new Set<OpName>(["div", "mean", "pow", "std", "variance"]);
 function checkAnswer(name: OpName, result: OpResult, args: readonly unknown[]): void {
   const outputs = isTensor(result) ? [result] : Object.values(result);
   expect(outputs.every(isTensor)).toBe(true);
-  const put = JSON.stringify(args, (_, x: unknown) => (Number.isNaN(x) ? "NaN" : typeof x === "bigint" ? "a bigint" : x)).includes('"NaN"');
+  const put = JSON.stringify(args, (_, x: unknown) =>
+    Number.isNaN(x) ? "NaN" : typeof x === "bigint" ? "a bigint" : x,
+  ).includes('"NaN"');
   if (put || honest.has(name)) return;
   for (const y of outputs) expect([...y.data].some(Number.isNaN)).toBe(false);
 }

@@ -80,7 +80,12 @@ export interface FusedSpec<N extends string, I extends string, S extends string,
     attrs: A,
     needsGradient: boolean,
   ) => { readonly output: NdArray; readonly saved: { readonly [P in S]: NdArray } };
-  /** Pulls back to all inputs at once; null stands for an input that needs no gradient. `saved` is not written. */
+  /** Of an input, what `forward` saves for it of its own shape; see `backward`. */
+  readonly becomes?: { readonly [P in N]?: S };
+  /**
+   * Pulls back to all inputs at once; null stands for an input that needs no gradient. `saved` is not written, but for an
+   * array that `becomes` an input's gradient: where the graph is used up, it is what `to` has for that input.
+   */
   readonly backward: (
     kept: { readonly [P in N | I | S | "output"]: NdArray },
     dy: NdArray,
@@ -98,8 +103,10 @@ export function defineFused<
   const I extends string = never,
 >(spec: FusedSpec<N, I, S, A>): Op<N | I, A> {
   const { name, inputs, indices = [] } = spec;
+  const becomes: Readonly<Record<string, string | undefined>> = spec.becomes ?? {};
   const form: Form = {
     name,
+    becomes: inputs.map((input) => becomes[input]),
     pullAll: (kept, dy, to, attrs) => {
       const named = Object.fromEntries(inputs.map((input, i) => [input, to[i]!]));
       spec.backward(kept as never, dy, named as never, attrs as A);

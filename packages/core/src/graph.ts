@@ -42,6 +42,8 @@ export interface Form {
   readonly pull?: (kept: Kept, attrs: object) => (dy: Tensor, i: number) => Tensor;
   /** The same on arrays, adding into an accumulator. */
   readonly pullInto?: (kept: Kept, attrs: object) => (dy: NdArray, i: number, into: NdArray, beta: Beta) => void;
+  /** For inputs by position: the saved array, made for this node alone, over which its gradient may be written. */
+  readonly becomes?: readonly (string | undefined)[];
   /** The same for all inputs at once. */
   readonly pullAll?: (kept: Kept, dy: NdArray, to: readonly (Accumulator | null)[], attrs: object) => void;
   /** The definition of a fused op, on tensors, from what `record` makes of its inputs. */

@@ -1,6 +1,6 @@
 import * as k from "@gradus/kernels";
 import { adopt, closeScope, currentScope, empty, openScope, release, GradError } from "@gradus/kernels";
-import type { Scope, Storage } from "@gradus/kernels";
+import type { NdArray, Scope, Storage } from "@gradus/kernels";
 import { currentContext, within } from "./context.ts";
 import { full } from "./create.ts";
 import type { Accumulator, Kept, Node, Rule } from "./graph.ts";
@@ -42,8 +42,8 @@ export function walk(output: Tensor, inputs: readonly Tensor[], options: WalkOpt
         currentContext().observer?.cotangent?.(node.op, node.id, slot.value);
         const parents = node.parents.map((parent) => (parent && onTheWay.has(parent) ? parent : null));
         if (node.rule && parents.some(Boolean)) {
-          pullBack(node, node.rule, slot.value, parents, slots, createGraph);
-          if (options.consume) consume(node.rule);
+          pullBack(node, node.rule, slot.value, parents, slots, options);
+          if (options.consume) useUp(node.rule);
         }
         if (!wanted.has(node)) slots.drop(node);
       }
@@ -82,7 +82,7 @@ function pullBack(
   dy: Tensor,
   parents: readonly (Node | null)[],
   slots: Slots,
-  createGraph: boolean,
+  { createGraph, consume }: WalkOptions,
 ): void {
   const { form, attrs, kept } = rule;
   if (!kept) {
@@ -96,8 +96,10 @@ function pullBack(
       const second: [Node, Tensor][] = []; // a node that is two inputs gets two accumulators: never two writers to one
       parents.forEach((parent, i) => {
         if (!parent) to.push(null);
-        else if (parents.indexOf(parent) === i) to.push(slots.accumulator(parent));
-        else {
+        else if (parents.indexOf(parent) === i) {
+          const name = consume ? form.becomes?.[i] : undefined;
+          to.push(slots.accumulator(parent, name === undefined ? undefined : rule.saved[name]));
+        } else {
           const extra = new Tensor(empty(parent.shape, parent.dtype));
           second.push([parent, extra]);
           to.push({ into: extra.array, beta: 0 });
@@ -153,8 +155,8 @@ function arraysOf(kept: Kept): Kept {
   return arrays;
 }
 
-function consume(rule: Rule): void {
-  for (const storage of rule.own) release(storage, "was saved for a rule that has run");
+function useUp(rule: Rule): void {
+  for (const storage of rule.own) if (storage.holds === 0) release(storage, "was saved for a rule that has run");
   rule.kept = null;
   rule.saved = {};
 }
@@ -203,10 +205,15 @@ class Slots {
     }
   }
 
-  /** Where a rule may write a contribution itself. */
-  accumulator(node: Node): Accumulator {
+  /** Where a rule may write a contribution itself: for the first one, over `spare` if there is one. */
+  accumulator(node: Node, spare?: NdArray): Accumulator {
     const slot = this.#slots.get(node);
     if (slot?.owns) return { into: slot.value.array, beta: 1 };
+    if (!slot && spare) {
+      adopt(spare.storage, spare.storage.scope, this.scope);
+      this.set(node, new Tensor(spare), true);
+      return { into: spare, beta: 0 };
+    }
     const into = empty(node.shape, node.dtype, this.scope);
     this.set(node, new Tensor(into), true);
     if (!slot) return { into, beta: 0 };

@@ -1,9 +1,21 @@
 // Freed blocks are overwritten here, so that a cotangent which is freed or added into too early shows as NaN or as
 // another number.
+import * as k from "@gradus/kernels";
 import { copy, currentScope, memoryStats } from "@gradus/kernels";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { add, defineOp, grad, observe, step, tensor, type Tensor } from "../src/index.ts";
+import {
+  add,
+  defineFused,
+  defineOp,
+  grad,
+  hvp,
+  observe,
+  step,
+  tensor,
+  valueAndGrad,
+  type Tensor,
+} from "../src/index.ts";
 import { mul, mulAdd, odd, pass, product, reshape, sum, tanh, total } from "./ops.ts";
 import {
   constant,
@@ -170,7 +182,87 @@ describe.each(homes)("cotangents %s", (_, run) => {
   });
 });
 
+/** Σ x², with 2x made in its forward pass. */
+const early = defineFused({
+  name: "early",
+  inputs: ["x"],
+  becomes: { x: "slope" },
+  forward: ({ x }, _: object, needsGradient) => {
+    const slope = needsGradient ? k.add(x, x) : x;
+    return { output: k.sum(k.mul(x, x), [0]), saved: { slope } };
+  },
+  backward: ({ slope }, dy, { x: to }) => {
+    if (to) k.scaleInto(to.into, to.beta, slope, k.copyOut(dy.storage)[0]!);
+  },
+  composed: ({ x }) => sum(mul(x, x)),
+});
+
+describe.each(homes)("a saved array that may become a gradient %s", (_, run) => {
+  const x = constant([1, -2, 3]);
+  const loss = (x: Tensor): Tensor => early({ x }, {});
+
+  it("becomes it where the graph is used up, scaled by the cotangent", () => {
+    run(() => {
+      const { value, grads } = valueAndGrad(loss)(x);
+      expect([numbers(value), numbers(grads)]).toEqual([[14], [2, -4, 6]]);
+      expect(numbers(valueAndGrad((x: Tensor) => mul(loss(x), -0.5))(x).grads)).toEqual([-1, 2, -3]);
+      expect(numbers(valueAndGrad((x: Tensor) => loss(mul(x, x)))(x).grads)).toEqual([4, -32, 108]);
+      expect(numbers(x)).toEqual([1, -2, 3]);
+    });
+  });
+
+  it("is added to a gradient that is there, and added into by one that comes later", () => {
+    run(() => {
+      const [early, late] = [
+        (x: Tensor) => add(loss(x), sum(mul(x, 10))),
+        (x: Tensor) => add(sum(mul(x, 10)), loss(x)),
+      ].map((fn) => valueAndGrad(fn)(x).grads);
+      expect([numbers(early!), numbers(late!)]).toEqual([
+        [12, 6, 16],
+        [12, 6, 16],
+      ]);
+      expect(numbers(valueAndGrad((x: Tensor) => add(loss(x), loss(x)))(x).grads)).toEqual([4, -8, 12]);
+    });
+  });
+
+  it("stays as it is where the graph is kept", () => {
+    run(() => {
+      const leaf = tensor([1, -2, 3], { dtype: "float64", requiresGrad: true });
+      const y = loss(leaf);
+      const gradients = [1, 3].map((u) => grad(y, [leaf], { cotangent: tensor(u, { dtype: "float64" }) })[0]);
+      expect(gradients.map(numbers)).toEqual([
+        [2, -4, 6],
+        [6, -12, 18],
+      ]);
+      expectUnshared([...gradients, leaf]);
+    });
+  });
+
+  it("goes through the composed form where the gradient is differentiated", () => {
+    run(() => {
+      expect(numbers(hvp(loss, x, x))).toEqual([2, -4, 6]);
+    });
+  });
+});
+
 describe("memory of a walk in a step", () => {
+  it("a saved array that becomes the gradient is the only one of its size", () => {
+    const x = randomLeaf([4096], generator());
+    const block = 4096 * 8;
+    step(() => {
+      const made = mul(x, 1);
+      const before = memoryStats().live;
+      const kernels = new Set<string>();
+      const { grads } = observe(() => valueAndGrad((x: Tensor) => early({ x }, {}))(made), {
+        kernel: (name) => kernels.add(name),
+      });
+      expect(memoryStats().live - before).toBeLessThan(1.1 * block);
+      expect(kernels).not.toContain("scale_f64");
+      expect(numbers(grads)).toEqual(numbers(mul(made, 2)));
+    });
+    expect(memoryStats().live).toBe(0);
+  });
+
   it.each([
     ["ops that hand their cotangent on", (y: Tensor) => pass(y)],
     ["ops that make a new one", (y: Tensor) => tanh(y)],

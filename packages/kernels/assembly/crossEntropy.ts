@@ -6,6 +6,7 @@
 // A row may come in parts, block of columns after block, `from` being the number of a block's first column. What the
 // parts have in common is gathered in a state of six float64; four numbers, the statistics of a complete row, are all
 // that the backward pass needs.
+import { exponentials, largestOf, placeAt, shiftOf } from "./exponentials";
 import { Lanes } from "./lanes";
 import { Vector } from "./transcendental";
 
@@ -16,6 +17,11 @@ const MASS: usize = 24; // Σ y
 const SPREAD: usize = 32; // Σ (x − top), where there is smoothing
 const COUNT: usize = 40; // number of places, where there is smoothing
 const STATE: usize = 48;
+
+// The one row that crossEntropySum is at.
+const ROW = memory.data(88, 8);
+const LOSS: usize = ROW + STATE;
+const STATS: usize = LOSS + 8;
 
 /** Adds a block of columns to the states, which begin here if `from` is 0. */
 export function crossEntropyBlock<Float>(
@@ -32,11 +38,8 @@ export function crossEntropyBlock<Float>(
 ): void {
   const row = <usize>n * sizeof<Float>();
   for (let r = 0; r < rows; r++) {
-    if (from == 0) {
-      memory.fill(states, 0, STATE);
-      store<f64>(states + TOP, -Infinity);
-    }
-    if (isLive(live, r)) gatherRow<Float>(n, x, classes, labelAt(labels, r) - from, soft, smoothing != 0, states);
+    if (from == 0) begin(states);
+    if (isLive(live, r)) gatherRow<Float>(n, x, classes, labelAt(labels, r) - from, soft, smoothing != 0, states, 0);
     x += row;
     if (classes != 0) classes += <usize>n;
     if (soft != 0) soft += row;
@@ -60,7 +63,7 @@ export function crossEntropyFinish<Float>(
   width: i32,
 ): void {
   for (let r = 0; r < rows; r++) {
-    const top = shiftOf(load<f64>(states + TOP));
+    const top = shiftOf<f64>(load<f64>(states + TOP));
     const mass = load<f64>(states + MASS);
     const log = NativeMath.log(load<f64>(states + SUM));
     let value = (1 - smoothing) * ((mass != 0 ? mass * log : 0) - load<f64>(states + DOT));
@@ -125,6 +128,73 @@ export function crossEntropyGrad<Float>(
   }
 }
 
+/** total += Σ weight·loss over the rows whose weight is not 0, a float64; its derivative goes to `slope`, unless that is 0. */
+export function crossEntropySum<Float>(
+  rows: i32,
+  n: i32,
+  x: usize,
+  labels: usize,
+  soft: usize,
+  smoothing: f64,
+  zLoss: f64,
+  weights: usize,
+  slope: usize,
+  total: usize,
+): void {
+  const row = <usize>n * sizeof<Float>();
+  let sum = load<f64>(total);
+  for (let r = 0; r < rows; r++) {
+    const weight = load<Float>(weights);
+    if (weight != 0) {
+      const label = labelAt(labels, r);
+      begin(ROW);
+      gatherRow<Float>(n, x, 0, label, soft, smoothing != 0, ROW, slope);
+      crossEntropyFinish<Float>(1, 0, ROW, smoothing, zLoss, LOSS, STATS, 4);
+      sum += <f64>weight * <f64>load<Float>(LOSS);
+      if (slope != 0) slopeRow<Float>(n, label, soft, weight, <Float>(1 - smoothing) * weight, slope);
+    } else if (slope != 0) memory.fill(slope, 0, row);
+    x += row;
+    if (soft != 0) soft += row;
+    weights += sizeof<Float>();
+    if (slope != 0) slope += row;
+  }
+  store<f64>(total, sum);
+}
+
+/** into = exponentials/Σ·factor·weight − share·weight − y·keep, from the exponentials there. */
+function slopeRow<Float>(n: i32, label: i32, soft: usize, weight: Float, keep: Float, into: usize): void {
+  const perExp = <f64>load<Float>(STATS + 2 * sizeof<Float>()) / load<f64>(ROW + SUM);
+  const factor = v128.splat<Float>(<Float>(perExp * <f64>weight));
+  const share = v128.splat<Float>(load<Float>(STATS + 3 * sizeof<Float>()) * weight);
+  const kept = v128.splat<Float>(keep);
+  let j = 0;
+  if (soft == 0) {
+    for (; j + 2 * Lanes.count<Float>() <= n; j += 2 * Lanes.count<Float>()) {
+      const at = into + <usize>j * sizeof<Float>();
+      v128.store(at, v128.sub<Float>(v128.mul<Float>(v128.load(at), factor), share));
+      v128.store(at, v128.sub<Float>(v128.mul<Float>(v128.load(at, 16), factor), share), 16);
+    }
+  }
+  for (; j < n; j += Lanes.count<Float>()) {
+    const at = <usize>j * sizeof<Float>();
+    let slope = v128.sub<Float>(v128.mul<Float>(v128.load(into + at), factor), share);
+    if (soft != 0) slope = v128.sub<Float>(slope, v128.mul<Float>(v128.load(soft + at), kept));
+    Lanes.store<Float>(into + at, slope, n - j);
+  }
+  if (label < 0) return;
+  into += <usize>label * sizeof<Float>();
+  store<Float>(into, load<Float>(into) - keep);
+}
+
+function begin(state: usize): void {
+  store<f64>(state + TOP, -Infinity);
+  store<f64>(state + SUM, 0);
+  store<f64>(state + DOT, 0);
+  store<f64>(state + MASS, 0);
+  store<f64>(state + SPREAD, 0);
+  store<f64>(state + COUNT, 0);
+}
+
 function isLive(live: usize, row: i32): bool {
   return live == 0 || load<u8>(live + <usize>row) != 0;
 }
@@ -132,11 +202,6 @@ function isLive(live: usize, row: i32): bool {
 /** Less than any column's number where there are no labels. */
 function labelAt(labels: usize, row: i32): i32 {
   return labels == 0 ? -1 : load<i32>(labels + ((<usize>row) << 2));
-}
-
-/** As long as there is no largest x, what is relative to it is relative to 0. */
-function shiftOf(top: f64): f64 {
-  return top == -Infinity ? 0 : top;
 }
 
 function gatherRow<Float>(
@@ -147,17 +212,18 @@ function gatherRow<Float>(
   soft: usize,
   smooths: bool,
   state: usize,
+  exps: usize,
 ): void {
   const before = load<f64>(state + TOP);
   const top = max(before, <f64>largestOf<Float>(n, x, classes));
-  const shift = <Float>shiftOf(top);
-  const risen = <f64>shift - shiftOf(before);
+  const shift = <Float>shiftOf<f64>(top);
+  const risen = <f64>shift - shiftOf<f64>(before);
   let sum = load<f64>(state + SUM);
   let dot = load<f64>(state + DOT);
   let mass = load<f64>(state + MASS);
   if (sum != 0) sum *= NativeMath.exp(-risen);
   if (mass != 0) dot -= mass * risen;
-  sum += exponentials<Float>(n, x, classes, shift);
+  sum += exponentials<Float>(n, x, classes, shift, exps);
   if (label >= 0 && label < n) {
     dot += <f64>load<Float>(x + (<usize>label) * sizeof<Float>()) - <f64>shift;
     mass += 1;
@@ -210,15 +276,15 @@ function gradRow<Float>(
   if (classes == 0 && soft == 0 && beta == 0) {
     for (; j + 2 * Lanes.count<Float>() <= n; j += 2 * Lanes.count<Float>()) {
       const at = <usize>j * sizeof<Float>();
-      const p = Vector.exp<Float>(v128.sub<Float>(v128.sub<Float>(v128.load(x + at), top), log));
-      const q = Vector.exp<Float>(v128.sub<Float>(v128.sub<Float>(v128.load(x + at, 16), top), log));
+      const p = Vector.expUpTo0<Float>(v128.sub<Float>(v128.sub<Float>(v128.load(x + at), top), log));
+      const q = Vector.expUpTo0<Float>(v128.sub<Float>(v128.sub<Float>(v128.load(x + at, 16), top), log));
       v128.store(into + at, v128.sub<Float>(v128.mul<Float>(p, factor), share));
       v128.store(into + at, v128.sub<Float>(v128.mul<Float>(q, factor), share), 16);
     }
   }
   for (; j < n; j += Lanes.count<Float>()) {
     const at = <usize>j * sizeof<Float>();
-    const p = exp<Float>(v128.sub<Float>(v128.sub<Float>(Lanes.load<Float>(x + at, n - j), top), log));
+    const p = Vector.expAtEnd<Float>(v128.sub<Float>(v128.sub<Float>(Lanes.load<Float>(x + at, n - j), top), log));
     let term = v128.sub<Float>(v128.mul<Float>(p, factor), share);
     if (soft != 0) {
       const y = Lanes.load<Float>(soft + at, n - j);
@@ -228,44 +294,4 @@ function gradRow<Float>(
     if (beta) term = v128.add<Float>(Lanes.load<Float>(into + at, n - j), term);
     Lanes.store<Float>(into + at, term, n - j);
   }
-}
-
-/** The largest value that counts, −∞ for want of one. A NaN may be passed over: it will spoil the sum. */
-function largestOf<Float>(n: i32, x: usize, classes: usize): Float {
-  const none = v128.splat<Float>(-Infinity);
-  let top = none;
-  for (let j = 0; j < n; j += Lanes.count<Float>()) {
-    const value = Lanes.load<Float>(x + <usize>j * sizeof<Float>(), n - j);
-    top = v128.pmax<Float>(top, v128.bitselect(value, none, Lanes.counted<Float>(placeAt(classes, j), n - j)));
-  }
-  return Lanes.max<Float>(top);
-}
-
-/** Σ exp(x − shift): pairs in Float, their sums in float64. */
-function exponentials<Float>(n: i32, x: usize, classes: usize, shift: Float): f64 {
-  const by = v128.splat<Float>(shift);
-  let sums = Lanes.zero();
-  let j = 0;
-  if (classes == 0) {
-    for (; j + 2 * Lanes.count<Float>() <= n; j += 2 * Lanes.count<Float>()) {
-      const at = x + <usize>j * sizeof<Float>();
-      const e = Vector.exp<Float>(v128.sub<Float>(v128.load(at), by));
-      const f = Vector.exp<Float>(v128.sub<Float>(v128.load(at, 16), by));
-      sums = f64x2.add(sums, Lanes.pair<Float>(v128.add<Float>(e, f)));
-    }
-  }
-  for (; j < n; j += Lanes.count<Float>()) {
-    const e = exp<Float>(v128.sub<Float>(Lanes.load<Float>(x + <usize>j * sizeof<Float>(), n - j), by));
-    sums = f64x2.add(sums, Lanes.pair<Float>(Lanes.select(e, Lanes.counted<Float>(placeAt(classes, j), n - j))));
-  }
-  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-}
-
-/** Not inlined: for the ends of rows. */
-function exp<Float>(x: v128): v128 {
-  return Vector.exp<Float>(x);
-}
-
-function placeAt(classes: usize, j: i32): usize {
-  return classes == 0 ? 0 : classes + <usize>j;
 }

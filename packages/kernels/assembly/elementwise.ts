@@ -92,6 +92,17 @@ export function leakyRelu<Float>(n: i32, x: usize, out: usize, slope: Float): vo
   }
 }
 
+/** into = factor·x + beta·into, with a factor that is not 0. */
+export function scale<Float>(n: i32, x: usize, into: usize, factor: Float, beta: i32): void {
+  const by = v128.splat<Float>(factor);
+  for (let i = 0; i < n; i += Lanes.count<Float>()) {
+    const term = v128.mul<Float>(v128.load(x), by);
+    v128.store(into, beta ? v128.add<Float>(v128.load(into), term) : term);
+    x += 16;
+    into += 16;
+  }
+}
+
 /** x, but lowest below it and highest above it. */
 export function clip<Float>(n: i32, x: usize, out: usize, lowest: Float, highest: Float): void {
   const bottom = v128.splat<Float>(lowest);

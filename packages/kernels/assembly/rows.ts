@@ -5,6 +5,7 @@
 // logSumExp is ∞ where ∞ counts, and −∞ for nothing but −∞.
 //
 // `top` below is the largest value that counts, which keeps exp from overflowing.
+import { exponentials, largestOf, placeAt, shiftOf } from "./exponentials";
 import { Lanes } from "./lanes";
 import { Vector } from "./transcendental";
 
@@ -17,11 +18,11 @@ export function softmax<Float>(rows: i32, n: i32, x: usize, mask: usize, out: us
     for (let j = 0; j < n; j += Lanes.count<Float>()) {
       const at = out + <usize>j * sizeof<Float>();
       const y = v128.mul<Float>(Lanes.load<Float>(at, n - j), scale);
-      Lanes.store<Float>(at, Lanes.select(y, Lanes.counted<Float>(maskAt(mask, j), n - j)), n - j);
+      Lanes.store<Float>(at, Lanes.select(y, Lanes.counted<Float>(placeAt(mask, j), n - j)), n - j);
     }
     x += row;
     out += row;
-    mask = maskAt(mask, n);
+    mask = placeAt(mask, n);
   }
 }
 
@@ -36,12 +37,12 @@ export function logSoftmax<Float>(rows: i32, n: i32, x: usize, mask: usize, out:
     for (let j = 0; j < n; j += Lanes.count<Float>()) {
       const at = <usize>j * sizeof<Float>();
       const y = v128.sub<Float>(v128.sub<Float>(Lanes.load<Float>(x + at, n - j), shift), log);
-      const counted = Lanes.counted<Float>(maskAt(mask, j), n - j);
+      const counted = Lanes.counted<Float>(placeAt(mask, j), n - j);
       Lanes.store<Float>(out + at, v128.bitselect(y, v128.splat<Float>(-Infinity), counted), n - j);
     }
     x += row;
     out += row;
-    mask = maskAt(mask, n);
+    mask = placeAt(mask, n);
   }
 }
 
@@ -53,7 +54,7 @@ export function logSumExp<Float>(rows: i32, n: i32, x: usize, mask: usize, out: 
     store<Float>(out, <Float>(<f64>top + NativeMath.log(sum)));
     x += <usize>n * sizeof<Float>();
     out += sizeof<Float>();
-    mask = maskAt(mask, n);
+    mask = placeAt(mask, n);
   }
 }
 
@@ -98,7 +99,7 @@ export function logSoftmaxGrad<Float>(
     let sum: f64 = 0;
     for (let j = 0; j < n; j += Lanes.count<Float>()) {
       const d = Lanes.load<Float>(dy + <usize>j * sizeof<Float>(), n - j);
-      sum += Lanes.sum<Float>(Lanes.select(d, Lanes.counted<Float>(maskAt(mask, j), n - j)));
+      sum += Lanes.sum<Float>(Lanes.select(d, Lanes.counted<Float>(placeAt(mask, j), n - j)));
     }
     const total = v128.splat<Float>(<Float>sum);
     const live = v128.ne<Float>(total, Lanes.zero());
@@ -106,13 +107,13 @@ export function logSoftmaxGrad<Float>(
       const at = <usize>j * sizeof<Float>();
       const share = v128.mul<Float>(Vector.exp<Float>(Lanes.load<Float>(y + at, n - j)), total);
       const term = v128.sub<Float>(Lanes.load<Float>(dy + at, n - j), Lanes.select(share, live));
-      const counted = Lanes.counted<Float>(maskAt(mask, j), n - j);
+      const counted = Lanes.counted<Float>(placeAt(mask, j), n - j);
       accumulate<Float>(into + at, Lanes.select(term, counted), n - j, beta);
     }
     y += row;
     dy += row;
     into += row;
-    mask = maskAt(mask, n);
+    mask = placeAt(mask, n);
   }
 }
 
@@ -136,7 +137,7 @@ export function logSumExpGrad<Float>(
       let term = Lanes.zero();
       if (live) {
         const p = Vector.exp<Float>(v128.sub<Float>(Lanes.load<Float>(x + at, n - j), log));
-        term = Lanes.select(v128.mul<Float>(p, factor), Lanes.counted<Float>(maskAt(mask, j), n - j));
+        term = Lanes.select(v128.mul<Float>(p, factor), Lanes.counted<Float>(placeAt(mask, j), n - j));
       }
       accumulate<Float>(into + at, term, n - j, beta);
     }
@@ -144,44 +145,18 @@ export function logSumExpGrad<Float>(
     into += <usize>n * sizeof<Float>();
     y += sizeof<Float>();
     dy += sizeof<Float>();
-    mask = maskAt(mask, n);
+    mask = placeAt(mask, n);
   }
 }
 
+/** The largest value that counts, 0 for want of one above −∞. */
 @inline
-function maskAt(mask: usize, places: i32): usize {
-  return mask == 0 ? 0 : mask + <usize>places;
-}
-
-/** The largest value that counts, 0 for want of one above −∞. A NaN may be passed over: it will spoil the sum. */
 function topOf<Float>(n: i32, x: usize, mask: usize): Float {
-  const none = v128.splat<Float>(-Infinity);
-  let top = none;
-  for (let j = 0; j < n; j += Lanes.count<Float>()) {
-    const value = Lanes.load<Float>(x + <usize>j * sizeof<Float>(), n - j);
-    const counted = Lanes.counted<Float>(maskAt(mask, j), n - j);
-    top = v128.pmax<Float>(top, v128.bitselect(value, none, counted));
-  }
-  const max = Lanes.max<Float>(top);
-  return max == -Infinity ? 0 : max;
+  return shiftOf<Float>(largestOf<Float>(n, x, mask));
 }
 
 function largest<Float>(): Float {
   return sizeof<Float>() == 4 ? <Float>f32.MAX_VALUE : <Float>f64.MAX_VALUE;
-}
-
-/** Stores exp(x − top), 0 at places that do not count, to `out` unless that is 0; returns the sum. */
-function exponentials<Float>(n: i32, x: usize, mask: usize, top: Float, out: usize): f64 {
-  const shift = v128.splat<Float>(top);
-  let sums = Lanes.zero();
-  for (let j = 0; j < n; j += Lanes.count<Float>()) {
-    const at = <usize>j * sizeof<Float>();
-    const e = Vector.exp<Float>(v128.sub<Float>(Lanes.load<Float>(x + at, n - j), shift));
-    const terms = Lanes.select(e, Lanes.counted<Float>(maskAt(mask, j), n - j));
-    sums = f64x2.add(sums, Lanes.pair<Float>(terms));
-    if (out) Lanes.store<Float>(out + at, terms, n - j);
-  }
-  return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
 }
 
 @inline

@@ -25,7 +25,7 @@ const header = `// Made by scripts/build.mjs from assembly/; fingerprint ${finge
 if (!isUpToDate()) {
   const started = performance.now();
   const kernels = kernelsOf(sources);
-  const wasm = await compile({ ...sources, "index.ts": sources["index.ts"] + wrappersOf(kernels) });
+  const wasm = await compile(withWrappers(kernels));
   writeFileSync(target, moduleText(kernels, wasm));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`kernels: ${(wasm.length / 1024).toFixed(1)} KB of WebAssembly in ${seconds} s`);
@@ -57,6 +57,16 @@ function kernelsOf(sources) {
       return { name, file, type, parameters: pairs, result };
     });
   });
+}
+
+/** The sources with the wrappers; a function that only its wrappers call becomes part of them, which saves its call. */
+function withWrappers(kernels) {
+  const text = Object.values(sources).join("\n");
+  const callers = (name) => text.match(new RegExp(`\\b${name}(<\\w+>)?\\(`, "g")).length;
+  const inlined = (file) =>
+    file.replace(/^export function (\w+)</gm, (start, name) => (callers(name) === 1 ? `@inline\n${start}` : start));
+  const files = Object.entries(sources).map(([name, file]) => [name, inlined(file)]);
+  return { ...Object.fromEntries(files), "index.ts": sources["index.ts"] + wrappersOf(kernels) };
 }
 
 function wrappersOf(kernels) {

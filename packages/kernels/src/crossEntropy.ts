@@ -1,6 +1,7 @@
 import { sizeOf, type DType } from "./array.ts";
-import type { Beta } from "./elementwise.ts";
+import { fill, notEqual, type Beta } from "./elementwise.ts";
 import { formFor, formNamed, formsOf, type Forms } from "./forms.ts";
+import { memory } from "./memory.ts";
 import { byRows, type Rows } from "./staging.ts";
 import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
 
@@ -179,6 +180,48 @@ export function crossEntropyTargetGrad(
       (j) =>
         (1 - rows.smoothing) * (log - (x(j) - top)),
   );
+}
+
+const sumForms: Forms = /* @__PURE__ */ formsOf("crossEntropySum");
+
+/**
+ * Σ weight·loss over the rows, and, if asked for, the slope of it in the logits [rows, n], 0 in rows of weight 0, which are
+ * not read. One pass: the exponentials of a row become its slope.
+ */
+export function crossEntropySum(
+  { logits, labels, smoothing, zLoss }: Pick<CrossEntropy, "logits" | "labels" | "smoothing" | "zLoss">,
+  weights: NdArray,
+  slopes: boolean,
+): { sum: NdArray; slope: NdArray | null } {
+  const rows = { logits, labels, classes: null, live: null, smoothing, zLoss };
+  const slope = slopes ? empty(logits.shape, logits.dtype) : null;
+  const wasm = formFor(sumForms, logits.dtype);
+  if (!wasm) {
+    const counted = { ...rows, live: notEqual(weights, fill(weights.shape, 0, weights.dtype)) };
+    const { loss, stats } = crossEntropy(counted);
+    if (slope) crossEntropyGrad(slope, 0, counted, stats, weights);
+    const [L, W, l, w] = [
+      heapOf(loss.storage),
+      heapOf(weights.storage),
+      offsetOf(loss.storage),
+      offsetOf(weights.storage),
+    ];
+    let sum = 0;
+    for (let r = 0; r < rowsOf(logits); r++) if (W[w + r] !== 0) sum += W[w + r]! * L[l + r]!;
+    return { sum: fill([], sum, logits.dtype), slope };
+  }
+  const n = widthOf(logits);
+  const [x, , , hard, soft] = operandsOf(rows);
+  const { scratch } = memory();
+  const total = scratch / Float64Array.BYTES_PER_ELEMENT;
+  memory().f64[total] = 0;
+  byRows(
+    rowsOf(logits),
+    [x!, hard!, soft!, row(weights), slope && row(slope, n, "write")],
+    (count, [x, labels, soft, weights, slope]) =>
+      wasm(count, n, x!, labels!, soft!, smoothing, zLoss, weights!, slope!, scratch),
+  );
+  return { sum: fill([], memory().f64[total]!, logits.dtype), slope };
 }
 
 type State = [top: number, sum: number, dot: number, mass: number, spread: number, places: number];

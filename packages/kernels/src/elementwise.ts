@@ -166,6 +166,25 @@ export function mulNoNanInto(into: NdArray, beta: Beta, slope: NdArray, dy: NdAr
   else binaryInto(mulNoNanForms, into, slope, dy, (p, q) => (q === 0 ? 0 : p * q));
 }
 
+const scaleForms = /* @__PURE__ */ formsOf("scale");
+
+/** into = factor·x + beta·into, where x may be `into`; for a factor of 0 the term is 0, whatever x is. */
+export function scaleInto(into: NdArray, beta: Beta, x: NdArray, factor: number): void {
+  if (factor === 1 && beta === 0 && into.storage === x.storage) return;
+  if (factor === 0) {
+    if (!beta) fillInto(into, 0);
+    return;
+  }
+  const wasm = formFor(scaleForms, x.dtype);
+  if (wasm) {
+    staged((n, from, to) => wasm(n, from, to, factor, beta), [x], into, beta);
+    return;
+  }
+  const by = x.dtype === "float32" ? Math.fround(factor) : factor;
+  const [from, to] = [view(x), view(into)];
+  for (let i = 0; i < to.length; i++) to[i] = (beta ? to[i]! : 0) + from[i]! * by;
+}
+
 const selectForms = { 1: "select_u8", 4: "select_u32", 8: "select_u64" } as const;
 
 /** condition ? x : y for a bool condition; what is not selected has no influence. */
@@ -218,7 +237,8 @@ export function loop(
   return out;
 }
 
-function view({ storage }: NdArray): TypedArray {
+/** The elements where they lie: to be read at once, and not after the next allocation. */
+export function view({ storage }: NdArray): TypedArray {
   const at = offsetOf(storage);
   return storage.array ?? heapOf(storage).subarray(at, at + storage.length);
 }

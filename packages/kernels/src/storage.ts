@@ -66,7 +66,7 @@ export function closeScope(scope: Scope, why: string): void {
 }
 
 /** Moves a storage that was born in `from` to the scope `to`. */
-export function adopt(storage: Storage, from: Scope, to: Scope | null): void {
+export function adopt(storage: Storage, from: Scope | null, to: Scope | null): void {
   if (storage.scope !== from) return;
   storage.scope = to;
   if (storage.pointer > 0) to!.born.push(storage);

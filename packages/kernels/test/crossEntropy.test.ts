@@ -154,6 +154,32 @@ describe.each(floats)(`crossEntropy, %s, seed ${seed}`, (dtype) => {
     );
   });
 
+  it("summed agrees with its twin, has equal bits in and out of a step, and does not read rows of weight 0", () => {
+    fc.assert(
+      fc.property(drawn, (drawn) => {
+        const all = { ...drawn, live: true, classes: false };
+        const sum = (k: Kernels, place: Place): NdArray[] => {
+          const { live, dy, ...given } = arraysOf(all, dtype, place);
+          const weights = k.mulNoNan(dy, k.cast(live!, dtype));
+          const { sum, slope } = k.crossEntropySum(given, weights, true);
+          const alone = k.crossEntropySum(given, weights, false);
+          expect(alone.slope).toBeNull();
+          return [sum, slope!, alone.sum];
+        };
+        const want = outcome(twin, false, sum);
+        const [inside, outside] = [true, false].map((inStep) => outcome(simd, inStep, sum));
+        expect(inside!.forms).toContain(`crossEntropySum_${suffix[dtype]}`);
+        inside!.values.forEach((values, i) => {
+          expect(values.every(Number.isFinite)).toBe(true);
+          expectSame(outside!.values[i]!, values);
+          expectClose(values, want.values[i]!, (j) => 5 * precision * Math.max(20, Math.abs(want.values[i]![j]!)));
+        });
+        expectSame(inside!.values[2]!, inside!.values[0]!);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
   it("is honest about infinities", () => {
     const rows = [
       [-Infinity, -Infinity, -Infinity],
@@ -170,15 +196,18 @@ describe.each(floats)(`crossEntropy, %s, seed ${seed}`, (dtype) => {
         const given = { logits, labels, live: null, classes: null, smoothing: 0, zLoss: 0 };
         const { loss, stats } = k.crossEntropy(given);
         const into = filled(k, [6, 3], 0, dtype);
-        k.crossEntropyGrad(into, 0, given, stats, filled(k, [6], 1, dtype));
-        return [loss, into];
+        const ones = filled(k, [6], 1, dtype);
+        k.crossEntropyGrad(into, 0, given, stats, ones);
+        return [loss, into, k.crossEntropySum(given, ones, true).slope!];
       });
       const softplus1 = Math.log(1 + Math.E);
       expectClose(values[0]!, [NaN, NaN, NaN, softplus1, Infinity, 0], () => precision);
-      expectSame(values[1]!.slice(15), [0, 0, 0]);
       const p = 1 / (1 + Math.E);
-      expectClose(values[1]!.slice(9, 15), [p - 1, 0, 1 - p, -1, p, 1 - p], () => precision);
-      expect(values[1]!.subarray(0, 9).every(Number.isNaN)).toBe(true);
+      for (const gradient of [values[1]!, values[2]!]) {
+        expectSame(gradient.slice(15), [0, 0, 0]);
+        expectClose(gradient.slice(9, 15), [p - 1, 0, 1 - p, -1, p, 1 - p], () => precision);
+        expect(gradient.subarray(0, 9).every(Number.isNaN)).toBe(true);
+      }
     }
   });
 });

@@ -151,6 +151,26 @@ describe.each(floats)(`elementwise, %s, seed ${seed}`, (dtype) => {
     );
   });
 
+  it("scaleInto writes where it is told, also over x itself, and is 0 for a factor of 0", () => {
+    for (const n of sizes) {
+      const random = generator(seed + n);
+      const [x, before] = [randoms(n, dtype, random), randoms(n, dtype, random)];
+      const allowed: Allowed = (_, i) => 2 * epsilon[dtype] * (Math.abs(x[i]!) + Math.abs(before[i]!));
+      const run: Run = (k, place) => {
+        const from = k.copy(place(x, [n], dtype));
+        const targets = [0, 1, 2, 3].map(() => k.copy(place(before, [n], dtype)));
+        k.scaleInto(targets[0]!, 0, from, 0.1);
+        k.scaleInto(targets[1]!, 1, from, -0.1);
+        k.scaleInto(from, 0, from, 0.3);
+        const nan = k.log(k.neg(k.exp(from)));
+        k.scaleInto(targets[2]!, 0, nan, 0);
+        k.scaleInto(targets[3]!, 1, nan, 0);
+        return [...targets, from];
+      };
+      expectTwin(run, [`scale_${suffix[dtype]}`], allowed);
+    }
+  });
+
   it("addInto, addTo and mulNoNanInto write where they are told", () => {
     for (const n of [5, 1024, 3001]) {
       const random = generator(seed + n);

@@ -55,17 +55,15 @@ export function targetsOf(op: string, x: Readonly<Record<string, Tensor>>, shape
 /** Labels that are in range, and at classes that count, wherever the row counts. */
 function labelsOf(op: string, size: number, { labels, live, classes }: Targets): Tensor {
   const index = asTensor(op, "labels", labels, "int32");
-  const [rows, places] = [live?.data, classes?.data];
-  const counts = (row: number): boolean => !rows || rows[row] !== 0;
-  const refuse = (fits: (label: number, row: number) => boolean, problem: string, mask: object, want: string): void => {
-    const stray = k.findIndex(index.array, (label, row) => counts(row) && !fits(label, row));
-    if (stray < 0) return;
-    const place = `labels${placeOf(stray, index.shape)}`;
-    throw new IndexError(op, problem, { [place]: index.data[stray], labels: index, ...mask }, want);
-  };
-  refuse((label) => label >= 0 && label < size, "label out of range", {}, `0 to ${size - 1}`);
-  if (!places) return index;
-  const isAt = (label: number, row: number): boolean => places[row * size + label] !== 0;
-  refuse(isAt, "a label at a class that the mask leaves out", { mask: classes }, "a class that counts");
+  const [found, rows, places] = [k.view(index.array), live && k.view(live.array), classes && k.view(classes.array)];
+  for (let row = 0; row < found.length; row++) {
+    const label = found[row]!;
+    if (rows && rows[row] === 0) continue;
+    const got = (): k.Given => ({ [`labels${placeOf(row, index.shape)}`]: label, labels: index });
+    if (!(label >= 0 && label < size)) throw new IndexError(op, "label out of range", got(), `0 to ${size - 1}`);
+    if (!places || places[row * size + label] !== 0) continue;
+    const problem = "a label at a class that the mask leaves out";
+    throw new IndexError(op, problem, { ...got(), mask: classes }, "a class that counts");
+  }
   return index;
 }

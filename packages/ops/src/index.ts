@@ -49,6 +49,7 @@ export * from "./sin.ts";
 export * from "./slice.ts";
 export * from "./softmax.ts";
 export * from "./softmaxCrossEntropy.ts";
+export * from "./softmaxCrossEntropySum.ts";
 export * from "./softplus.ts";
 export * from "./split.ts";
 export * from "./sqrt.ts";

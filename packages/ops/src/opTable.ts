@@ -1407,6 +1407,77 @@ export const opTable: { readonly [K in OpName]: OpEntry<Ops[K]> } = {
       },
     ],
   },
+  softmaxCrossEntropySum: {
+    samples: [
+      [{ shape: [2, 3] }, [2, 0], [1, 0.5]],
+      [{ shape: [5] }, 4, 3],
+      [
+        { shape: [2, 3, 4] },
+        [
+          [3, 0, 1],
+          [2, -9, 0],
+        ],
+        [
+          [1, 2, -1],
+          [0.5, 0, 1],
+        ],
+        { labelSmoothing: 0.2 },
+      ],
+      [
+        { shape: [2, 3] },
+        [
+          [0.5, 0.25, 0.5],
+          [0, 1, 0],
+        ],
+        [2, 0.25],
+        { labelSmoothing: 0.1, zLoss: 0.3 },
+      ],
+      [{ shape: [3, 4] }, [1, -100, 3], [true, false, true], { zLoss: 0.5 }],
+      [{ shape: [3, 9] }, [8, 0, 4], [1, 1, 1]],
+      [{ shape: [4, 1] }, [0, 0, 0, 0], [1, 2, 3, 4], { zLoss: 0.5 }],
+      [{ shape: [0, 3] }, new Int32Array(0), new Float32Array(0)],
+    ],
+    errors: [
+      {
+        args: [int32(2, 3), [0, 1], [1, 1]],
+        error: DTypeError,
+        message: "softmaxCrossEntropySum: floats only; got logits int32[2,3]; want float32 or float64",
+      },
+      {
+        args: [float32(2, 0), [0, 0], [1, 1]],
+        error: ShapeError,
+        message: "softmaxCrossEntropySum: no classes; got logits float32[2,0]; want [..., V] with V of 1 or more",
+      },
+      {
+        args: [float32(2, 3), [0, 1], [1, 1, 1]],
+        error: ShapeError,
+        message:
+          "softmaxCrossEntropySum: weights do not fit logits; got weights float32[3], logits float32[2,3]; want [2]",
+      },
+      {
+        args: [float32(2, 3), [0, 1], int32(2)],
+        error: DTypeError,
+        message: "softmaxCrossEntropySum: wrong dtype; got weights int32[2]; want float32",
+      },
+      {
+        args: [float32(2, 3), [0, 1, 2], [1, 1]],
+        error: ShapeError,
+        message:
+          "softmaxCrossEntropySum: labels do not fit logits; got labels float64[3], logits float32[2,3]; want labels [2] or distributions [2,3]",
+      },
+      {
+        args: [float32(2, 3), [0, 3], [1, 0.5]],
+        error: IndexError,
+        message: "softmaxCrossEntropySum: label out of range; got labels[1] 3, labels int32[2]; want 0 to 2",
+      },
+      {
+        args: [float32(2, 3), [0, 1], [1, 1], { labelSmoothing: 1 }],
+        error: ValueError,
+        message:
+          "softmaxCrossEntropySum: no such labelSmoothing; got labelSmoothing 1; want a number from 0 to below 1",
+      },
+    ],
+  },
   softplus: smooth("softplus", "any"),
   split: {
     samples: [

@@ -261,6 +261,13 @@ export const generated: { readonly [K in OpName]?: fc.Arbitrary<ArgumentsOf<K>> 
       return [{ shape }, labels, mask ? { ...rates, mask } : rates];
     });
   }),
+  softmaxCrossEntropySum: shapes({ ...small, minRank: 1, minLength: 2 }).chain((shape) => {
+    const rows = shape.slice(0, -1);
+    const rates = fc.record({ labelSmoothing: fc.constantFrom(0, 0.2), zLoss: fc.constantFrom(0, 0.3) });
+    return fc
+      .tuple(indicesOf(rows, shape.at(-1)!), indicesOf(rows, 3), rates)
+      .map((rest): ArgumentsOf<"softmaxCrossEntropySum"> => [{ shape }, ...rest]);
+  }),
   softplus: unary("any"),
   split: along().chain(({ shape, axis }) =>
     fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 4 }).map((sizes): ArgumentsOf<"split"> => [

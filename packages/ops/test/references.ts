@@ -419,6 +419,12 @@ export const references: { readonly [K in OpName]: Reference<Ops[K]> } = {
   },
   softmax: softmaxLike((value, sum, counted) => (counted ? Math.exp(value - sum) : 0)),
   softmaxCrossEntropy: crossEntropy,
+  softmaxCrossEntropySum: (x, labels, weights, rates = {}) => {
+    const w = { ...dense(weights, x.dtype), shape: x.shape.slice(0, -1) };
+    const losses = crossEntropy(x, labels, rates);
+    const weighted = build(w.shape, x.dtype, (row) => (at(w, row) === 0 ? 0 : at(w, row) * at(losses, row)));
+    return build([], x.dtype, () => total([...weighted.data]));
+  },
   softplus: unary((x) => Math.log(1 + Math.exp(x))),
   split: (x, { axis = 0, sizes, parts = 1 }) => {
     const along = from(axis, x.shape.length);

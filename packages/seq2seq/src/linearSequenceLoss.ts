@@ -65,8 +65,10 @@ export function linearSequenceLoss(
   }
   const linear: Linear = {
     classes: (op, hidden) => classesOf(op, hidden, weight, bias),
-    crossEntropy: ({ x, labels, read }, rates) =>
-      linearCrossEntropy(x, weight, labels, { ...rates, ...(bias && { bias }), mask: read }),
+    crossEntropy: {
+      each: ({ x, labels, read }, rates) =>
+        linearCrossEntropy(x, weight, labels, { ...rates, ...(bias && { bias }), mask: read() }),
+    },
   };
   return lossOf({ op, x: hidden, linear, targets, weights, options, byDefault: "average" });
 }

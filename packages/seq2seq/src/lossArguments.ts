@@ -1,5 +1,5 @@
 import { add, asTensor, DTypeError, IndexError, isTensor, noGrad, ShapeError, tensor, ValueError } from "@gradus/core";
-import type { DType, Shape, Tensor, TensorLike } from "@gradus/core";
+import type { DType, Shape, Tensor, TensorLike, TypedArray } from "@gradus/core";
 import { cast, equal, max, min, reshape, sub, where } from "@gradus/ops";
 
 /** The arguments of a loss, of the right ranks and otherwise unchecked. */
@@ -25,9 +25,11 @@ export interface LossRows {
   /** int32 [B, T], or distributions [B, T, V]. */
   readonly labels: Tensor;
   /** bool [B, T, 1]: the rows that are read. */
-  readonly read: Tensor;
+  readonly read: () => Tensor;
   /** [B, T], of the logits' dtype; a constant 0 where a row is not read. */
   readonly weights: Tensor;
+  /** The weights as they were given, and read already. */
+  readonly values: TypedArray;
   /** Whether the weights are constants and each 0 or 1. */
   readonly isMask: boolean;
 }
@@ -85,28 +87,26 @@ export function rowsOf(op: string, given: LossArguments, V: number): LossRows {
   const weights = weightsOf(op, given);
 
   const labels = targets.dtype === "int32" ? targets.data : null;
-  const finite = weights.requiresGrad ? finiteRows(labels ? [x] : [x, targets]) : null;
   const values = weights.data;
-  const read = new Uint8Array(B * T);
+  const inRange = (row: number): boolean => !labels || (labels[row]! >= 0 && labels[row]! < V);
   let isMask = !weights.requiresGrad;
-  for (let i = 0; i < read.length; i++) {
-    const [weight, label] = [values[i]!, labels ? labels[i]! : 0];
-    const inRange = label >= 0 && label < V;
-    if (weight !== 0 && !inRange) {
-      const got = { [`targets[${Math.floor(i / T)}][${i % T}]`]: label, ...shown(given) };
+  for (let row = 0; row < values.length; row++) {
+    const weight = values[row]!;
+    if (weight !== 0 && !inRange(row)) {
+      const got = { [`targets[${Math.floor(row / T)}][${row % T}]`]: labels![row], ...shown(given) };
       throw new IndexError(op, "label out of range", got, `0 to ${V - 1}, as V is ${V}, or weight 0 there`);
     }
-    if (weight !== 0 || (finite && finite[i] && inRange)) read[i] = 1;
     if (weight !== 0 && weight !== 1) isMask = false;
   }
-  const rows = tensor(read, { shape: [B, T, 1] });
-  return {
-    x,
-    labels: targets,
-    read: rows,
-    weights: weights.requiresGrad ? where(reshape(rows, [B, T]), weights, 0) : weights,
-    isMask,
+  const read = (): Tensor => {
+    const finite = weights.requiresGrad ? finiteRows(labels ? [x] : [x, targets]) : null;
+    const rows = Uint8Array.from(values, (weight, row) => Number(weight !== 0 || (finite?.[row] && inRange(row))));
+    return tensor(rows, { shape: [B, T, 1] });
   };
+  const rows = { x, labels: targets, values, isMask };
+  if (!weights.requiresGrad) return { ...rows, read, weights };
+  const mask = read();
+  return { ...rows, read: () => mask, weights: where(reshape(mask, [B, T]), weights, 0) };
 }
 
 /** What has the rows under its name, and in words, for errors. */

@@ -1,5 +1,5 @@
 import { DTypeError, isTensor, ShapeError, ValueError, type Tensor } from "@gradus/core";
-import { oneHot, reshape, softmaxCrossEntropy, where } from "@gradus/ops";
+import { oneHot, reshape, softmaxCrossEntropy, softmaxCrossEntropySum, where } from "@gradus/ops";
 import type { LossRows } from "./lossArguments.ts";
 
 /** Each row's label and logits. A row that is not read arrives as zeros with class 0. */
@@ -24,30 +24,57 @@ export interface RowLossOptions {
 
 /** The rows of a loss that are read, and how much of them. */
 export type ReadRows = Pick<LossRows, "x" | "labels" | "read">;
-/** The cross-entropy [B, T] of rows, 0 where they are not read. */
-export type CrossEntropy = (rows: ReadRows, rates: Required<Omit<RowLossOptions, "softmaxLossFunction">>) => Tensor;
+type Rates = Required<Omit<RowLossOptions, "softmaxLossFunction">>;
 
-/** Of logits. */
-export const crossEntropyOfLogits: CrossEntropy = ({ x, labels, read }, rates) =>
-  softmaxCrossEntropy(x, labels, { ...rates, mask: read });
+/** How rows are compared with their targets. */
+export interface CrossEntropy {
+  /** [B, T], 0 where a row is not read. */
+  readonly each: (rows: ReadRows, rates: Rates) => Tensor;
+  /** Σ weight·ce for constant weights and labels, where there is a shorter way to it. */
+  readonly sum?: (rows: ReadRows, weights: Tensor, rates: Rates) => Tensor;
+}
+
+export const crossEntropyOfLogits: CrossEntropy = {
+  each: ({ x, labels, read }, rates) => softmaxCrossEntropy(x, labels, { ...rates, mask: read() }),
+  sum: ({ x, labels }, weights, rates) => softmaxCrossEntropySum(x, labels, weights, rates),
+};
+
+/** The same with the options heeded. */
+export interface RowLoss {
+  readonly each: (rows: ReadRows) => Tensor;
+  /** Whether a row that is not read has a loss of 0. */
+  readonly skips: boolean;
+  readonly sum: ((rows: ReadRows, weights: Tensor) => Tensor) | null;
+}
 
 /** The loss of rows that the options ask for, checked. */
-export function rowLossOf(op: string, options: RowLossOptions, crossEntropy: CrossEntropy): (rows: ReadRows) => Tensor {
+export function rowLossOf(op: string, options: RowLossOptions, { each, sum }: CrossEntropy): RowLoss {
   const { softmaxLossFunction, labelSmoothing = 0, zLoss = 0 } = options;
   if (softmaxLossFunction !== undefined && typeof softmaxLossFunction !== "function") {
     throw new ValueError(op, "not a function", { softmaxLossFunction }, "({ labels, logits }) => Tensor");
   }
   checkNumber(op, { labelSmoothing }, (x) => x >= 0 && x < 1, "a number from 0 to below 1");
   checkNumber(op, { zLoss }, (x) => x >= 0 && x < Infinity, "a finite number from 0");
-  if (softmaxLossFunction === undefined) return (rows) => crossEntropy(rows, { labelSmoothing, zLoss });
-  for (const [name, value] of Object.entries({ labelSmoothing, zLoss })) {
+  const rates = { labelSmoothing, zLoss };
+  if (softmaxLossFunction === undefined) {
+    return {
+      each: (rows) => each(rows, rates),
+      skips: true,
+      sum: sum ? (rows, weights) => sum(rows, weights, rates) : null,
+    };
+  }
+  for (const [name, value] of Object.entries(rates)) {
     if (value === 0) continue;
     const problem = `${name} beside a loss function of one's own, which cannot heed it`;
     throw new ValueError(op, problem, { [name]: value, softmaxLossFunction }, "one of them");
   }
-  return (rows) => {
-    const given = withoutUnread(rows);
-    return reshape(checkResult(op, given, softmaxLossFunction(given)), rows.x.shape.slice(0, 2));
+  return {
+    each: (rows) => {
+      const given = withoutUnread(rows);
+      return reshape(checkResult(op, given, softmaxLossFunction(given)), rows.x.shape.slice(0, 2));
+    },
+    skips: false, // it may have made anything of zeros
+    sum: null,
   };
 }
 
@@ -62,8 +89,9 @@ function withoutUnread({ x, labels, read }: ReadRows): Rows {
   const [B, T, V] = x.shape as readonly [number, number, number];
   const soft = labels.shape.length === 3;
   const first = soft ? oneHot([0], { depth: V, dtype: labels.dtype }) : 0;
-  const kept = where(soft ? read : reshape(read, [B, T]), labels, first);
-  return { labels: reshape(kept, soft ? [B * T, V] : [B * T]), logits: reshape(where(read, x, 0), [B * T, V]) };
+  const mask = read();
+  const kept = where(soft ? mask : reshape(mask, [B, T]), labels, first);
+  return { labels: reshape(kept, soft ? [B * T, V] : [B * T]), logits: reshape(where(mask, x, 0), [B * T, V]) };
 }
 
 function checkResult(op: string, { logits }: Rows, result: Tensor): Tensor {

@@ -1,10 +1,10 @@
-import { nameScope, type Tensor, type TensorLike } from "@gradus/core";
+import { nameScope, tensor, type Tensor, type TensorLike } from "@gradus/core";
 import { cast, divNoNan, mulNoNan, notEqual, sum } from "@gradus/ops";
 import { checkOptions } from "./checkOptions.ts";
-import { checkRanks, rowsOf } from "./lossArguments.ts";
+import { checkRanks, rowsOf, type LossRows } from "./lossArguments.ts";
 import { reductionOf } from "./reduction.ts";
 import type { AverageFlags, ComputedFlags, Reduction, ReductionFlags, SumFlags } from "./reduction.ts";
-import { crossEntropyOfLogits, rowLossOf, type CrossEntropy, type RowLossOptions } from "./rowLoss.ts";
+import { crossEntropyOfLogits, rowLossOf, type CrossEntropy, type RowLoss, type RowLossOptions } from "./rowLoss.ts";
 
 /** What losses have beside their flags. */
 export interface CommonLossOptions extends RowLossOptions {
@@ -139,9 +139,10 @@ export function sequenceLossStats(
   options: LooseLossOptions = {},
 ): SequenceLossStats {
   const call = { op: "sequenceLossStats", x: logits, targets, weights, options, byDefault: "average" } as const;
-  return withParts(call, ({ terms, numerator, divisors, divisor }) => {
+  return withRows(call, (found) => {
+    const { terms, numerator, divisors } = partsOf(found);
     const [totalWeight, count] = [divisors.weights(), divisors.count()];
-    const loss = quotient(numerator, { weights: totalWeight, count, none: null }[divisor]);
+    const loss = quotient(numerator, { weights: totalWeight, count, none: null }[found.divisor]);
     return { loss, numerator, totalWeight, count, terms };
   });
 }
@@ -170,36 +171,63 @@ export interface Linear {
 
 /** The loss, and of its parts only what it needs. */
 export const lossOf = (call: LossCall): Tensor =>
-  withParts(call, ({ numerator, divisors, divisor }) => quotient(numerator, divisors[divisor]()));
+  withRows(call, (found) => {
+    const scalar = inOnePass(found);
+    if (scalar) return scalar;
+    const { numerator, divisors } = partsOf(found);
+    return quotient(numerator, divisors[found.divisor]());
+  });
+
+/** What a call asks for, checked. */
+interface Found {
+  readonly rows: LossRows;
+  readonly rowLoss: RowLoss;
+  readonly axis: Reduction["axis"];
+  readonly divisor: Reduction["divisor"];
+}
+
+/** The one way into all losses: the checks, in their order, and then `finish` under the name of the loss. */
+function withRows<R>(call: LossCall, finish: (found: Found) => R): R {
+  const { op, x, targets, weights, options, byDefault, linear } = call;
+  const given = checkRanks(op, linear ? "hidden" : "logits", x, targets, weights);
+  checkOptions(op, options);
+  const reduction = reductionOf(op, options, byDefault);
+  const rowLoss = rowLossOf(op, options, linear?.crossEntropy ?? crossEntropyOfLogits);
+  const V = linear ? linear.classes(op, given.x) : given.x.shape[2]!;
+  return nameScope(options.name ?? "sequence_loss", () =>
+    finish({ rows: rowsOf(op, given, V), rowLoss, ...reduction }),
+  );
+}
+
+/** A scalar loss as Σ (w/divisor)·ce: one node, which can make the gradient along with the value. Null where it is none. */
+function inOnePass({ rows, rowLoss, axis, divisor }: Found): Tensor | null {
+  const { weights, labels, values } = rows;
+  if (!rowLoss.sum || axis.length < 2 || weights.requiresGrad || labels.requiresGrad) return null;
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += divisor === "weights" ? values[i]! : Number(values[i] !== 0);
+  const shares = new Float64Array(values.length);
+  if (total !== 0) for (let i = 0; i < values.length; i++) shares[i] = values[i]! / total;
+  return rowLoss.sum(rows, tensor(shares, { shape: weights.shape, dtype: weights.dtype }));
+}
 
 interface Parts {
   readonly terms: Tensor;
   readonly numerator: Tensor;
   readonly divisors: { readonly [D in Reduction["divisor"]]: () => D extends "none" ? null : Tensor };
-  readonly divisor: Reduction["divisor"];
 }
 
-/** The one path of all losses, from the checks, in their order, to the parts that `finish` makes its result of. */
-function withParts<R>(call: LossCall, finish: (parts: Parts) => R): R {
-  const { op, x, targets, weights, options, byDefault, linear } = call;
-  const given = checkRanks(op, linear ? "hidden" : "logits", x, targets, weights);
-  checkOptions(op, options);
-  const { axis, divisor } = reductionOf(op, options, byDefault);
-  const rowLoss = rowLossOf(op, options, linear?.crossEntropy ?? crossEntropyOfLogits);
-  const V = linear ? linear.classes(op, given.x) : given.x.shape[2]!;
-  return nameScope(options.name ?? "sequence_loss", () => {
-    const { weights: w, isMask, ...rows } = rowsOf(op, given, V);
-    const ce = rowLoss(rows);
-    // ce is 0 where w is: a mask needs no product. A loss function of one's own may have made anything of zeros.
-    const terms = isMask && !options.softmaxLossFunction ? ce : mulNoNan(ce, w);
-    const total = (x: Tensor): Tensor => (axis.length === 0 ? x : sum(x, { axis }));
-    const divisors = {
-      weights: () => total(w),
-      count: () => total(cast(notEqual(w, 0), w.dtype)),
-      none: () => null,
-    };
-    return finish({ terms, numerator: total(terms), divisors, divisor });
-  });
+/** What every loss is made of, by definition. */
+function partsOf({ rows, rowLoss, axis }: Found): Parts {
+  const { weights: w, isMask } = rows;
+  const ce = rowLoss.each(rows);
+  const terms = isMask && rowLoss.skips ? ce : mulNoNan(ce, w); // 0 already where w is
+  const total = (x: Tensor): Tensor => (axis.length === 0 ? x : sum(x, { axis }));
+  const divisors = {
+    weights: () => total(w),
+    count: () => total(cast(notEqual(w, 0), w.dtype)),
+    none: () => null,
+  };
+  return { terms, numerator: total(terms), divisors };
 }
 
 const quotient = (numerator: Tensor, divisor: Tensor | null): Tensor =>

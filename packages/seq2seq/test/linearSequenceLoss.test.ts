@@ -1,4 +1,4 @@
-import { grad, hvp, observe, step, tensor, memoryStats, type Tensor } from "@gradus/core";
+import { grad, hvp, observe, step, tensor, memoryStats, valueAndGrad, type Tensor } from "@gradus/core";
 import { add, matmul } from "@gradus/ops";
 import { linearSequenceLoss, sequenceLoss, type SequenceLossOptions } from "@gradus/seq2seq";
 import fc from "fast-check";
@@ -213,8 +213,15 @@ describe("the kernels that ran", () => {
   };
   const logits = tensor([rows([1, 0], [0, 1])], { requiresGrad: true });
 
-  test("are the fused ones by default, each way, and no softmax", () => {
-    const found = kernels(() => grad(sequenceLoss(logits, [[0, 1]], [[1, 1]]), [logits]));
+  test("are one by default, for value and gradient", () => {
+    const found = kernels(() => valueAndGrad((x: Tensor) => sequenceLoss(x, [[0, 1]], [[1, 1]]))(logits));
+    expect([...found]).toEqual(["crossEntropySum_f32"]);
+  });
+
+  test("are the fused ones for a loss that is no scalar, each way, and no softmax", () => {
+    const options = { averageAcrossTimesteps: false } as const;
+    const loss = sequenceLoss(logits, [[0, 1]], [[1, 1]], options);
+    const found = kernels(() => grad(sequenceLoss(logits, [[0, 1]], [[1, 1]], options), [logits], { cotangent: loss }));
     expect(found).toContain("crossEntropyBlock_f32");
     expect(found).toContain("crossEntropyGrad_f32");
     expect([...found].filter((name) => /softmax/i.test(name))).toEqual([]);

@@ -28,7 +28,7 @@ export interface LossRows {
   readonly read: () => Tensor;
   /** [B, T], of the logits' dtype; a constant 0 where a row is not read. */
   readonly weights: Tensor;
-  /** The weights as they were given, and read already. */
+  /** The weights as they were given: a copy, which is nobody else's. */
   readonly values: TypedArray;
   /** Whether the weights are constants and each 0 or 1. */
   readonly isMask: boolean;
@@ -56,9 +56,8 @@ export function checkRanks(
 function argument(op: string, name: string, value: TensorLike, x: Tensor): Argument {
   if (isTensor(value)) return { value, dtype: value.dtype, shape: value.shape };
   const places = x.shape.slice(0, 2);
-  const { shape, size } = asTensor(op, name, value, "float64");
-  const fits = ArrayBuffer.isView(value) && size === places[0]! * places[1]!;
-  return { value, dtype: "array", shape: fits ? places : shape };
+  const fits = ArrayBuffer.isView(value) && value.length === places[0]! * places[1]!;
+  return { value, dtype: "array", shape: fits ? places : asTensor(op, name, value, "float64").shape };
 }
 
 function checkRank(

@@ -201,12 +201,11 @@ function withRows<R>(call: LossCall, finish: (found: Found) => R): R {
 
 /** A scalar loss as Σ (w/divisor)·ce: one node, which can make the gradient along with the value. Null where it is none. */
 function inOnePass({ rows, rowLoss, axis, divisor }: Found): Tensor | null {
-  const { weights, labels, values } = rows;
+  const { weights, labels, values: shares } = rows;
   if (!rowLoss.sum || axis.length < 2 || weights.requiresGrad || labels.requiresGrad) return null;
   let total = 0;
-  for (let i = 0; i < values.length; i++) total += divisor === "weights" ? values[i]! : Number(values[i] !== 0);
-  const shares = new Float64Array(values.length);
-  if (total !== 0) for (let i = 0; i < values.length; i++) shares[i] = values[i]! / total;
+  for (let i = 0; i < shares.length; i++) total += divisor === "weights" ? shares[i]! : Number(shares[i] !== 0);
+  for (let i = 0; i < shares.length; i++) shares[i] = total === 0 ? 0 : shares[i]! / total;
   return rowLoss.sum(rows, tensor(shares, { shape: weights.shape, dtype: weights.dtype }));
 }
 

@@ -5,7 +5,7 @@ import { difference, readArrays, writeArrays } from "./arrays.ts";
 import type { Effort } from "./effort.ts";
 import { Process } from "./process.ts";
 import type { Task } from "./protocol.ts";
-import { timingTable, verdicts } from "./report.ts";
+import { peakTable, timingTable, verdicts } from "./report.ts";
 import { failure, summary, type Timing } from "./timing.ts";
 import type { Case, Workload } from "./workload.ts";
 
@@ -18,6 +18,7 @@ export async function race(workload: Workload, effort: Effort): Promise<string> 
   const processes = new Map(names.map((name) => [name, new Process(name, effort.patience)]));
   const versions = new Map<string, string>();
   const timings: Timing[] = [];
+  const peaks: Timing[] = [];
   try {
     for (const [name, process] of processes) {
       const reply = await process.started;
@@ -32,7 +33,9 @@ export async function race(workload: Workload, effort: Effort): Promise<string> 
     }
     for (const test of workload.cases) {
       if (effort.late() || (effort.quick && test.slow)) continue;
-      timings.push(...(await raceCase(workload.name, test, processes, effort)));
+      const { times, held } = await raceCase(workload.name, test, processes, effort);
+      timings.push(...times);
+      if (workload.peaks) peaks.push(...held);
     }
   } finally {
     for (const process of processes.values()) process.stop();
@@ -42,6 +45,8 @@ export async function race(workload: Workload, effort: Effort): Promise<string> 
     workload.about,
     timingTable(timings, workload.unranked),
     verdicts(workload.bars, timings),
+    peakTable(peaks),
+    verdicts(workload.peaks ?? [], peaks),
     `Versions: ${used}.`,
   ]
     .filter(Boolean)
@@ -61,7 +66,7 @@ async function raceCase(
   test: Case,
   processes: ReadonlyMap<string, Process>,
   effort: Effort,
-): Promise<Timing[]> {
+): Promise<{ readonly times: readonly Timing[]; readonly held: readonly Timing[] }> {
   const folder = mkdtempSync(join(tmpdir(), "gradus-bench-"));
   try {
     const given = test.inputs();
@@ -69,12 +74,15 @@ async function raceCase(
     const inputs = writeArrays(given, folder);
     const racers: Racer[] = [];
     const failures: Timing[] = [];
+    const held = Object.entries(test.held ?? {}).map(([what, megabytes]) => summary(test.name, what, [megabytes]));
     for (const [name, process] of processes) {
       if (test.contenders && !test.contenders.includes(name)) continue;
       const results = join(folder, String(racers.length + failures.length));
       mkdirSync(results);
       try {
         const filed = await prepare(process, { workload, settings: test.settings, inputs, folder: results });
+        const peak = await peakOf(process);
+        if (peak !== null) held.push(summary(test.name, name, [peak]));
         const wrong = difference(readArrays(filed), test.unchecked?.includes(name) ? {} : wanted, test.tolerance);
         if (wrong) failures.push(failure(test.name, name, `wrong: ${wrong}`));
         else racers.push(await warmUp(name, process, effort));
@@ -92,7 +100,7 @@ async function raceCase(
         measured.map((x) => x / units),
       ),
     );
-    return [...times, ...failures];
+    return { times: [...times, ...failures], held };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -102,6 +110,12 @@ async function prepare(process: Process, task: Task): Promise<Task["inputs"]> {
   const reply = await process.ask({ prepare: task });
   if ("results" in reply) return reply.results;
   throw new Error(problemOf(reply));
+}
+
+/** MB that tensors held at once in what was done last, where the library tells it. */
+async function peakOf(process: Process): Promise<number | null> {
+  const reply = await process.ask({ memory: true });
+  return "peak" in reply && reply.peak !== null ? reply.peak / 1e6 : null;
 }
 
 /** Until the compilers are done, and to see how often the work fits into a round. */

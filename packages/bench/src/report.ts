@@ -21,6 +21,12 @@ export function timingTable(timings: readonly Timing[], unranked: readonly strin
   return table(["case", "contender", "median", "minimum", "× fastest"], rows);
 }
 
+/** Peaks of memory; what a case cannot but hold has its name in the place of a contender's. */
+export function peakTable(peaks: readonly Timing[]): string {
+  const rows = peaks.map(({ test, contender, median }) => [test, contender, median.toPrecision(4)]);
+  return rows.length === 0 ? "" : table(["case", "contender", "peak, MB"], rows);
+}
+
 function time(milliseconds: number): string {
   if (milliseconds < 0.001) return `${(1e6 * milliseconds).toFixed(0)} ns`;
   if (milliseconds < 0.1) return `${(1000 * milliseconds).toPrecision(3)} µs`;

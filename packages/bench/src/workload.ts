@@ -18,6 +18,8 @@ export interface Case {
   readonly unchecked?: readonly string[];
   /** Left out by --quick. */
   readonly slow?: boolean;
+  /** MB of what cannot but be held, by name: rows of the table of peaks. */
+  readonly held?: Readonly<Record<string, number>>;
 }
 
 /** A promise about medians, to be seen kept or broken at the worst of its cases. */
@@ -41,6 +43,8 @@ export interface Workload {
   readonly unranked?: readonly string[];
   readonly cases: readonly Case[];
   readonly bars: readonly Bar[];
+  /** The same about the peak of the tensors' memory, of the libraries that tell it. */
+  readonly peaks?: readonly Bar[];
 }
 
 /** `ours` is at least so many times as fast as `theirs`. */
@@ -57,6 +61,13 @@ export const within = (ours: string, theirs: string, atMost: number, cases?: rea
   ratio: (median) => median(ours) / median(theirs),
   atMost,
   ...(cases ? { cases } : {}),
+});
+
+/** `ours` holds at most so many times as much as `theirs`. */
+export const holds = (ours: string, theirs: string, atMost: number): Bar => ({
+  says: `${ours} holds ≤ ${atMost} × as much as ${theirs}`,
+  ratio: (peak) => peak(ours) / peak(theirs),
+  atMost,
 });
 
 export function uniform(shape: readonly number[], low: number, high: number, seed: number): Values {

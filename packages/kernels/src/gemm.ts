@@ -1,4 +1,4 @@
-import { bytesOf, sizeOf, type DType, type TypedArray } from "./array.ts";
+import { bytesOf, type DType, type TypedArray } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formsOf, type Forms } from "./forms.ts";
 import { floatsOf, memory } from "./memory.ts";
@@ -9,7 +9,8 @@ const forms: Forms = /* @__PURE__ */ formsOf("gemmBatch");
 
 /** A·B for matrices in the last two axes, either read transposed. The axes before them are equal: a batch. */
 export function matmul(a: NdArray, transposeA: boolean, b: NdArray, transposeB: boolean): NdArray {
-  const out = empty([...a.shape.slice(0, -2), rowsOf(a, transposeA), rowsOf(b, !transposeB)], a.dtype);
+  const [m, n] = [rowsOf(a, transposeA), rowsOf(b, !transposeB)];
+  const out = empty(a.shape.length > 2 ? [...a.shape.slice(0, -2), m, n] : [m, n], a.dtype);
   matmulInto(out, 0, a, transposeA, b, transposeB);
   return out;
 }
@@ -23,17 +24,22 @@ export function matmulInto(
   b: NdArray,
   transposeB: boolean,
 ): void {
-  const [m, n, k] = [rowsOf(a, transposeA), rowsOf(b, !transposeB), rowsOf(a, !transposeA)];
+  const m = rowsOf(a, transposeA);
+  const n = rowsOf(b, !transposeB);
+  const k = rowsOf(a, !transposeA);
   const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
   const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
-  const count = sizeOf(a.shape.slice(0, -2));
+  let count = 1;
+  for (let axis = 0; axis < a.shape.length - 2; axis++) count *= a.shape[axis]!;
   const wasm = formFor(forms, into.dtype);
   if (!wasm) {
     gemmTwin(count, m, n, k, a, aRow, aColumn, b, bRow, bColumn, into, beta);
     return;
   }
   begin();
-  const [pa, pb, pc] = [input(a.storage), input(b.storage), output(into.storage, beta === 1)];
+  const pa = input(a.storage);
+  const pb = input(b.storage);
+  const pc = output(into.storage, beta === 1);
   wasm(count, m, n, k, pa, m * k, aRow, aColumn, pb, k * n, bRow, bColumn, pc, m * n, n, beta, memory().workspace);
   end();
 }

@@ -29,11 +29,13 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   checkOptions("matmul", options);
   const { transposeA = false, transposeB = false } = options;
   if (a.dtype !== b.dtype) throw new DTypeError("matmul", "mixed dtypes", { a, b }, "one dtype");
-  const [row, column] = [a.shape.length === 1, b.shape.length === 1];
+  const row = a.shape.length === 1;
+  const column = b.shape.length === 1;
   if (a.shape.length === 0 || b.shape.length === 0) {
     throw new ShapeError("matmul", "neither matrix nor vector", { a, b }, "one axis or more");
   }
-  if (a.shape.at(transposeA && !row ? -2 : -1) !== b.shape.at(transposeB || column ? -1 : -2)) {
+  const inner = a.shape[a.shape.length - (transposeA && !row ? 2 : 1)];
+  if (inner !== b.shape[b.shape.length - (transposeB || column ? 1 : 2)]) {
     throw new ShapeError("matmul", "inner lengths differ", { a, transposeA, b, transposeB }, "[…, m, k] and […, k, n]");
   }
   if (row || column) {
@@ -42,6 +44,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     return squeeze(y, { axis: [...(row ? [-2] : []), ...(column ? [-1] : [])] });
   }
   const attrs = { transposeA, transposeB };
+  if (a.shape.length === 2 && b.shape.length === 2) return matmulOp({ a, b }, attrs); // small ones feel a batch's checks
   if (b.shape.length === 2 && a.shape.length > 2 && !transposeA) {
     const rows = a.shape.slice(0, -1); // one matrix for all: the batch is more rows
     const y = matmulOp({ a: reshape(a, [k.sizeOf(rows), a.shape.at(-1)!]), b }, attrs);

@@ -35,11 +35,7 @@ export class Lanes {
   @inline static store<Float>(to: usize, value: v128, left: i32): void {
     if (left >= Lanes.count<Float>()) v128.store(to, value);
     else if (sizeof<Float>() == 8) v128.store64_lane(to, value, 0);
-    else if (left == 1) v128.store32_lane(to, value, 0);
-    else {
-      v128.store64_lane(to, value, 0);
-      if (left == 3) v128.store32_lane(to, value, 2, 8);
-    }
+    else storeSome(to, value, left);
   }
 
   /** Ones in those of the first `left` lanes whose byte of the mask is not 0; mask 0 means no mask. */
@@ -66,6 +62,15 @@ export class Lanes {
       m = max<Float>(m, max<Float>(v128.extract_lane<Float>(value, 2), v128.extract_lane<Float>(value, 3)));
     }
     return m;
+  }
+}
+
+/** One to three lanes of float32; a function, for it stands behind many loops and is seldom reached. */
+function storeSome(to: usize, value: v128, left: i32): void {
+  if (left == 1) v128.store32_lane(to, value, 0);
+  else {
+    v128.store64_lane(to, value, 0);
+    if (left == 3) v128.store32_lane(to, value, 2, 8);
   }
 }
 

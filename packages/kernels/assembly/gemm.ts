@@ -1,15 +1,16 @@
 // C = A·B + beta·C. Every element is one chain of sums in the order of k, started at beta·C: no block size, no path and
 // no neighbour changes a bit, and neither do zeros put into the middle of K.
 //
-// The way of Goto and van de Geijn: blocks of A and B are copied into panels, in the order in which a register tile of
-// 4 rows × 2 vectors reads them, and multiplied tile by tile. A block of A, 96 KB, stays in the second-level cache.
+// The way of Goto and van de Geijn: blocks of B are copied into panels, in the order in which a register tile of 4 rows ×
+// 2 vectors reads them, and multiplied tile by tile with a block of A, which stays in the second-level cache. The tile
+// reads rows of A where they are; only columns of A, when it is transposed, are copied to rows.
 import { Lanes, transpose } from "./lanes";
 
 const ROWS = 4;
 const KC = 256;
 const LINE = 64;
 const TILE_BYTES: usize = ROWS * 2 * 16;
-const A_BYTES: usize = 96 * KC * 4;
+const A_BYTES: usize = 96 * (KC * 4 + LINE);
 const B_BYTES: usize = 768 * KC * 4;
 
 /** What a caller must reserve at `ws`: a tile, and the packed blocks. */
@@ -17,6 +18,7 @@ export function gemmWorkspaceBytes(): i32 {
   return <i32>(TILE_BYTES + A_BYTES + B_BYTES);
 }
 
+/** `again`: B is that of the call before, with nothing multiplied in between, and need not be copied again if all of it fits. */
 export function gemm<Float>(
   M: i32,
   N: i32,
@@ -30,6 +32,7 @@ export function gemm<Float>(
   c: usize,
   cRow: i32,
   beta: i32,
+  again: i32,
   ws: usize,
 ): void {
   const ar = bytes<Float>(aRow);
@@ -47,7 +50,7 @@ export function gemm<Float>(
     if (aRow == 1) combineRows<Float>(M, K, b, br, a, ac, c, beta);
     else dotRows<Float>(M, K, b, br, a, ar, ac, c, beta, ws);
   } else {
-    multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, ws);
+    multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, again, ws);
   }
 }
 
@@ -72,7 +75,7 @@ export function gemmBatch<Float>(
   ws: usize,
 ): void {
   for (let i = 0; i < count; i++) {
-    gemm<Float>(M, N, K, a, aRow, aCol, b, bRow, bCol, c, cRow, i > 0 && cBatch == 0 ? 1 : beta, ws);
+    gemm<Float>(M, N, K, a, aRow, aCol, b, bRow, bCol, c, cRow, i > 0 && cBatch == 0 ? 1 : beta, i > 0 && bBatch == 0 ? 1 : 0, ws);
     a += bytes<Float>(aBatch);
     b += bytes<Float>(bBatch);
     c += bytes<Float>(cBatch);
@@ -93,25 +96,34 @@ function multiplyBlocks<Float>(
   c: usize,
   cRow: usize,
   beta: i32,
+  again: i32,
   ws: usize,
 ): void {
   const size = sizeof<Float>();
-  const columns = 2 * Lanes.count<Float>();
-  const MC = <i32>(A_BYTES / size) / KC;
+  const MC = 96 * 4 / <i32>size;
   const NC = <i32>(B_BYTES / size) / KC;
   const packedA = ws + TILE_BYTES;
-  const packedB = packedA + A_BYTES;
+  const fits = <usize>(N + 7) * <usize>K * size <= B_BYTES;
+  let packedB = packedA + A_BYTES;
   for (let j = 0; j < N; j += NC) {
     const nc = min(N - j, NC);
     for (let k = 0; k < K; k += KC) {
       const kc = min(K - k, KC);
       const more = beta != 0 || k > 0;
-      pack<Float>(columns, nc, kc, b + <usize>j * bCol + <usize>k * bRow, bCol, bRow, packedB);
+      if (!(fits && again)) packPanels<Float>(nc, kc, b + <usize>j * bCol + <usize>k * bRow, bCol, bRow, packedB);
       for (let i = 0; i < M; i += MC) {
         const mc = min(M - i, MC);
-        pack<Float>(ROWS, mc, kc, a + <usize>i * aRow + <usize>k * aCol, aRow, aCol, packedA);
-        multiplyPanels<Float>(mc, nc, kc, packedA, packedB, c + <usize>i * cRow + <usize>j * size, cRow, more, ws);
+        const at = c + <usize>i * cRow + <usize>j * size;
+        let rows = a + <usize>i * aRow + <usize>k * aCol;
+        let row = aRow;
+        if (aCol != size) {
+          row = <usize>kc * size + LINE; // not a power of 2, or a few sets of the cache would have to hold all rows
+          packRows<Float>(mc, kc, rows, aRow, aCol, packedA, row);
+          rows = packedA;
+        }
+        multiplyPanels<Float>(mc, nc, kc, rows, row, packedB, at, cRow, more, ws);
       }
+      if (fits) packedB += <usize>((nc + 7) & ~7) * <usize>kc * size;
     }
   }
 }
@@ -121,7 +133,8 @@ function multiplyPanels<Float>(
   mc: i32,
   nc: i32,
   kc: i32,
-  packedA: usize,
+  a: usize,
+  aRow: usize,
   packedB: usize,
   c: usize,
   cRow: usize,
@@ -134,25 +147,26 @@ function multiplyPanels<Float>(
     const panelB = packedB + <usize>j * <usize>kc * size;
     const n = min(nc - j, columns);
     for (let i = 0; i < mc; i += ROWS) {
-      const panelA = packedA + <usize>i * <usize>kc * size;
+      const rows = a + <usize>i * aRow;
       const at = c + <usize>i * cRow + <usize>j * size;
       const m = min(mc - i, ROWS);
-      if (m == ROWS && n == columns) {
-        tile<Float>(kc, panelA, panelB, at, cRow, more);
-      } else {
-        if (more) copyTile<Float>(m, n, at, cRow, spare, 32);
-        tile<Float>(kc, panelA, panelB, spare, 32, more);
-        copyTile<Float>(m, n, spare, 32, at, cRow);
-      }
+      const whole = m == ROWS && n == columns;
+      if (!whole && more) copyTile<Float>(m, n, at, cRow, spare, 32);
+      tile<Float>(m, kc, rows, aRow, panelB, whole ? at : spare, whole ? cRow : 32, more);
+      if (!whole) copyTile<Float>(m, n, spare, 32, at, cRow);
     }
   }
 }
 
 /**
- * Eight accumulators, two loads and a broadcast fill the registers; larger tiles spill. Two steps of k a turn, with an
- * exit between them: without it V8 would move all loads of the turn to its start, and spill too.
+ * Eight accumulators, two loads and a broadcast fill the registers; larger tiles spill. Four steps of k a turn, with an
+ * exit between them: without it V8 would move all loads of the turn to its start, and spill too. Of A there are m rows, the
+ * last of which stands for those that a tile at the edge lacks.
  */
-function tile<Float>(kc: i32, a: usize, b: usize, c: usize, cRow: usize, more: bool): void {
+function tile<Float>(m: i32, kc: i32, a: usize, aRow: usize, b: usize, c: usize, cRow: usize, more: bool): void {
+  const row1 = m > 1 ? aRow : 0;
+  const row2 = m > 2 ? row1 + aRow : row1;
+  const row3 = m > 3 ? row2 + aRow : row2;
   const c1 = c + cRow;
   const c2 = c1 + cRow;
   const c3 = c2 + cRow;
@@ -175,38 +189,72 @@ function tile<Float>(kc: i32, a: usize, b: usize, c: usize, cRow: usize, more: b
     s31 = v128.load(c3, 16);
   }
   while (true) {
+    const a1 = a + row1; // one pointer to move, not four
+    const a2 = a + row2;
+    const a3 = a + row3;
     let b0 = v128.load(b);
     let b1 = v128.load(b, 16);
     let x = v128.load_splat<Float>(a);
     s00 = v128.add<Float>(s00, v128.mul<Float>(x, b0));
     s01 = v128.add<Float>(s01, v128.mul<Float>(x, b1));
-    x = v128.load_splat<Float>(a, sizeof<Float>());
+    x = v128.load_splat<Float>(a1);
     s10 = v128.add<Float>(s10, v128.mul<Float>(x, b0));
     s11 = v128.add<Float>(s11, v128.mul<Float>(x, b1));
-    x = v128.load_splat<Float>(a, 2 * sizeof<Float>());
+    x = v128.load_splat<Float>(a2);
     s20 = v128.add<Float>(s20, v128.mul<Float>(x, b0));
     s21 = v128.add<Float>(s21, v128.mul<Float>(x, b1));
-    x = v128.load_splat<Float>(a, 3 * sizeof<Float>());
+    x = v128.load_splat<Float>(a3);
     s30 = v128.add<Float>(s30, v128.mul<Float>(x, b0));
     s31 = v128.add<Float>(s31, v128.mul<Float>(x, b1));
-    if (--kc == 0) break;
+    if (kc == 1) break;
     b0 = v128.load(b, 32);
     b1 = v128.load(b, 48);
-    x = v128.load_splat<Float>(a, 4 * sizeof<Float>());
+    x = v128.load_splat<Float>(a, sizeof<Float>());
     s00 = v128.add<Float>(s00, v128.mul<Float>(x, b0));
     s01 = v128.add<Float>(s01, v128.mul<Float>(x, b1));
-    x = v128.load_splat<Float>(a, 5 * sizeof<Float>());
+    x = v128.load_splat<Float>(a1, sizeof<Float>());
     s10 = v128.add<Float>(s10, v128.mul<Float>(x, b0));
     s11 = v128.add<Float>(s11, v128.mul<Float>(x, b1));
-    x = v128.load_splat<Float>(a, 6 * sizeof<Float>());
+    x = v128.load_splat<Float>(a2, sizeof<Float>());
     s20 = v128.add<Float>(s20, v128.mul<Float>(x, b0));
     s21 = v128.add<Float>(s21, v128.mul<Float>(x, b1));
-    x = v128.load_splat<Float>(a, 7 * sizeof<Float>());
+    x = v128.load_splat<Float>(a3, sizeof<Float>());
     s30 = v128.add<Float>(s30, v128.mul<Float>(x, b0));
     s31 = v128.add<Float>(s31, v128.mul<Float>(x, b1));
-    if (--kc == 0) break;
-    a += 2 * ROWS * sizeof<Float>();
-    b += 64;
+    if (kc == 2) break;
+    b0 = v128.load(b, 64);
+    b1 = v128.load(b, 80);
+    x = v128.load_splat<Float>(a, 2 * sizeof<Float>());
+    s00 = v128.add<Float>(s00, v128.mul<Float>(x, b0));
+    s01 = v128.add<Float>(s01, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a1, 2 * sizeof<Float>());
+    s10 = v128.add<Float>(s10, v128.mul<Float>(x, b0));
+    s11 = v128.add<Float>(s11, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a2, 2 * sizeof<Float>());
+    s20 = v128.add<Float>(s20, v128.mul<Float>(x, b0));
+    s21 = v128.add<Float>(s21, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a3, 2 * sizeof<Float>());
+    s30 = v128.add<Float>(s30, v128.mul<Float>(x, b0));
+    s31 = v128.add<Float>(s31, v128.mul<Float>(x, b1));
+    if (kc == 3) break;
+    b0 = v128.load(b, 96);
+    b1 = v128.load(b, 112);
+    x = v128.load_splat<Float>(a, 3 * sizeof<Float>());
+    s00 = v128.add<Float>(s00, v128.mul<Float>(x, b0));
+    s01 = v128.add<Float>(s01, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a1, 3 * sizeof<Float>());
+    s10 = v128.add<Float>(s10, v128.mul<Float>(x, b0));
+    s11 = v128.add<Float>(s11, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a2, 3 * sizeof<Float>());
+    s20 = v128.add<Float>(s20, v128.mul<Float>(x, b0));
+    s21 = v128.add<Float>(s21, v128.mul<Float>(x, b1));
+    x = v128.load_splat<Float>(a3, 3 * sizeof<Float>());
+    s30 = v128.add<Float>(s30, v128.mul<Float>(x, b0));
+    s31 = v128.add<Float>(s31, v128.mul<Float>(x, b1));
+    if (kc == 4) break;
+    kc -= 4;
+    a += 4 * sizeof<Float>();
+    b += 128;
   }
   v128.store(c, s00);
   v128.store(c, s01, 16);
@@ -229,49 +277,48 @@ function copyTile<Float>(m: i32, n: i32, from: usize, fromRow: usize, to: usize,
   }
 }
 
-/**
- * Copies n rows (of A, or columns of B) of length kc into panels of `width`: to[panel][k][width], filled up with 0.
- * `across` leads to the next row, `along` to the next k.
- */
-function pack<Float>(width: i32, n: i32, kc: i32, from: usize, across: usize, along: usize, to: usize): void {
-  const step = <usize>width * sizeof<Float>();
-  let panel = 0;
-  if (across == sizeof<Float>()) {
-    for (; panel + LINE / <i32>sizeof<Float>() <= n; panel += LINE / <i32>sizeof<Float>()) {
-      packLine(kc, from + <usize>panel * across, along, to, step);
-      to += <usize>kc * LINE;
-    }
-  }
-  for (; panel < n; panel += width) {
-    for (let lane = 0; lane < width; lane += Lanes.count<Float>()) {
-      const first = panel + lane;
-      packStrip<Float>(
-        n - first,
-        kc,
-        from + <usize>first * across,
-        across,
-        along,
-        to + <usize>lane * sizeof<Float>(),
-        step,
-      );
-    }
-    to += <usize>kc * step;
+/** Copies mc rows of length kc to rows `row` bytes apart, each filled up with 0 to whole vectors. */
+function packRows<Float>(mc: i32, kc: i32, from: usize, aRow: usize, aCol: usize, to: usize, row: usize): void {
+  for (let k = 0; k < kc; k += Lanes.count<Float>()) {
+    packStrip<Float>(kc - k, mc, from, aCol, aRow, to, row);
+    from += <usize>Lanes.count<Float>() * aCol;
+    to += 16;
   }
 }
 
-/** As many neighbouring rows as fill a cache line, which would be gone when it is wanted again: one or several panels. */
-function packLine(kc: i32, from: usize, along: usize, to: usize, step: usize): void {
-  const panel = <usize>kc * step;
-  const to1 = step == 16 ? to + panel : to + 16;
-  const to2 = step == 16 ? to1 + panel : to + panel;
-  const to3 = step == 16 ? to2 + panel : to2 + 16;
-  for (let at: usize = 0; kc > 0; kc--) {
-    v128.store(to + at, v128.load(from));
-    v128.store(to1 + at, v128.load(from, 16));
-    v128.store(to2 + at, v128.load(from, 32));
-    v128.store(to3 + at, v128.load(from, 48));
+/**
+ * Copies n columns of length kc into panels of two vectors: to[panel][k], filled up with 0. `across` leads to the next
+ * column, `along` to the next k.
+ */
+function packPanels<Float>(n: i32, kc: i32, from: usize, across: usize, along: usize, to: usize): void {
+  let left = n;
+  if (across == sizeof<Float>()) {
+    for (; left >= 4 * Lanes.count<Float>(); left -= 4 * Lanes.count<Float>()) {
+      packLine(kc, from, along, to);
+      from += LINE;
+      to += <usize>kc * LINE;
+    }
+  }
+  for (; left > 0; left -= 2 * Lanes.count<Float>()) {
+    packStrip<Float>(left, kc, from, across, along, to, 32);
+    from += <usize>Lanes.count<Float>() * across;
+    packStrip<Float>(left - Lanes.count<Float>(), kc, from, across, along, to + 16, 32);
+    from += <usize>Lanes.count<Float>() * across;
+    to += ((<usize>kc) << 5);
+  }
+}
+
+/** As many neighbouring columns as fill a cache line, which would be gone when it is wanted again: two panels. */
+function packLine(kc: i32, from: usize, along: usize, to: usize): void {
+  let second = to + ((<usize>kc) << 5);
+  for (; kc > 0; kc--) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    v128.store(second, v128.load(from, 32));
+    v128.store(second, v128.load(from, 48), 16);
     from += along;
-    at += step;
+    to += 32;
+    second += 32;
   }
 }
 

@@ -94,7 +94,10 @@ function productTwin(
   }
 }
 
-/** C = A·B + beta·C by address and strides, for operations that stage their operands themselves. */
+/**
+ * C = A·B + beta·C by address and strides, for operations that stage their operands themselves. `again`, 0 or 1, says that B
+ * is that of the call before, with nothing multiplied in between: it need not be packed again.
+ */
 export type ProductAt = (
   m: number,
   n: number,
@@ -108,6 +111,7 @@ export type ProductAt = (
   c: number,
   cRow: number,
   beta: number,
+  again: number,
 ) => void;
 
 const productForms: Forms = /* @__PURE__ */ formsOf("gemm");

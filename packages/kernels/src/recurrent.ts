@@ -129,7 +129,7 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   for (let i = 1; i < inputs; i++) u8.copyWithin(projected + i * row, projected, projected + row);
   for (const { first, count, column } of layer.inputs) {
     const [weight, to] = [weightIh + first * H * E * size, projected + column * H * size];
-    product(inputs, count * H, E, x, E, 1, weight, 1, E, to, 4 * H, 1);
+    product(inputs, count * H, E, x, E, 1, weight, 1, E, to, 4 * H, 1, 0);
   }
   if (ids) {
     for (let i = 0; i < B * T; i++) {
@@ -144,7 +144,8 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
     const [memory, memoryRow] = s.c0 ? before(t, cells, c0 || zeros, c0 ? H : 0, H, T, size) : [state, stateRow];
     const at = gates + t * row;
     const to = at + column * H * size;
-    if (t > 0 || h0) product(B, count * H, H, state, stateRow, 1, weightHh, 1, H, to, 4 * T * H, 1);
+    const again = t > (h0 ? 0 : 1) ? 1 : 0;
+    if (t > 0 || h0) product(B, count * H, H, state, stateRow, 1, weightHh, 1, H, to, 4 * T * H, 1, again);
     const [out, cell] = [h + t * H * size, cells + t * H * size];
     gate(B, H, t, lengths, at, 4 * T * H, memory, memoryRow, out, T * H, cell);
   }
@@ -221,7 +222,8 @@ function backward(
       cells + of,
       dCell,
     );
-    if (t > 0 || dH0) product(B, H, count * H, toState + at, T * width, 1, weightHh, H, 1, dState, H, s.c0 ? 0 : 1);
+    const [beta, again] = [s.c0 ? 0 : 1, t < T - 1 ? 1 : 0];
+    if (t > 0 || dH0) product(B, H, count * H, toState + at, T * width, 1, weightHh, H, 1, dState, H, beta, again);
   }
   if (to.h0) addUp(floats, dH0 / size, to.h0.beta, dState / size, B * H);
   if (to.c0) addUp(floats, dC0 / size, to.c0.beta, dCell / size, B * H);
@@ -232,7 +234,7 @@ function backward(
       u8.copyWithin(at, first, first + H * size);
       u8.copyWithin(at + H * size, h + b * T * H * size, h + (b * T + T - 1) * H * size);
     }
-    product(count * H, H, steps, toState, 1, width, beforeAll, H, 1, dWeightHh, H, to.weightHh.beta);
+    product(count * H, H, steps, toState, 1, width, beforeAll, H, 1, dWeightHh, H, to.weightHh.beta, 0);
   }
   if (ids) {
     floats.fill(0, dInputs / size, dInputs / size + inputs * width);
@@ -246,10 +248,10 @@ function backward(
     if (to.biasIh) {
       addUp(floats, dBiasIh / size + piece.first * H, to.biasIh.beta, sums / size + piece.column * H, rows);
     }
-    if (to.weightIh) product(rows, E, inputs, from, 1, width, read, E, 1, dWeightIh + weight, E, to.weightIh.beta);
+    if (to.weightIh) product(rows, E, inputs, from, 1, width, read, E, 1, dWeightIh + weight, E, to.weightIh.beta, 0);
     if (to.x) {
       const beta = piece === layer.inputs[0] ? to.x.beta : 1;
-      product(inputs, E, rows, from, width, 1, weightIh + weight, E, 1, dX, E, beta);
+      product(inputs, E, rows, from, width, 1, weightIh + weight, E, 1, dX, E, beta, 0);
     }
   }
   end();

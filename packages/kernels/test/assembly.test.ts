@@ -424,7 +424,7 @@ describe.each(TYPES)("gemm, %s", (type) => {
         const b = matrix(arena, type, K, N, lb, random);
         const c = randoms(type, M * cRow, random);
         const [pc, ws] = [arena.place(c, c.BYTES_PER_ELEMENT), arena.place(workspace)];
-        kernels[`gemm_${type}`](M, N, K, a.at, a.row, a.col, b.at, b.row, b.col, pc, cRow, beta, ws);
+        kernels[`gemm_${type}`](M, N, K, a.at, a.row, a.col, b.at, b.row, b.col, pc, cRow, beta, 0, ws);
         arena.check();
         const want = c.slice();
         for (let i = 0; i < M; i++) {
@@ -432,6 +432,25 @@ describe.each(TYPES)("gemm, %s", (type) => {
         }
         const got = arena.read(type, pc, c.length);
         expect(firstDifference(got, want), `${la} ${lb} beta ${beta}`).toBe(-1);
+      }
+    }
+  });
+
+  test("again: B is not read a second time if its copy fits, seed 6", () => {
+    const random = generator(6);
+    // prettier-ignore
+    for (const [N, K, fits] of [[17, 300, true], [800, 6, true], [800, 300, false]] as const) {
+      const M = 3;
+      const arena = new Arena();
+      const b = matrix(arena, type, K, N, "columns", random);
+      const ws = arena.place(workspace);
+      for (const again of [0, 1]) {
+        const a = matrix(arena, type, M, K, again ? "rows" : "columns", random);
+        const c = arena.place(floats(type, new Array<number>(M * N).fill(0)));
+        if (again && fits) new Uint8Array(memory.buffer, b.at, 4 * N * K).fill(0xff); // NaN
+        kernels[`gemm_${type}`](M, N, K, a.at, a.row, a.col, b.at, b.row, b.col, c, N, 0, again, ws);
+        const want = floats(type, Array.from({ length: M * N }, (_, i) => chain(0, K, a, b, Math.floor(i / N), i % N)));
+        expect(firstDifference(arena.read(type, c, M * N), want), `${N} × ${K}, again ${again}`).toBe(-1);
       }
     }
   });
@@ -479,7 +498,7 @@ describe.each(TYPES)("gemm, %s", (type) => {
         const zeros = arena.place(floats(type, Array(n * n).fill(0)));
         const factors = arena.place(floats(type, Array(n * n).fill(factor)));
         const [c, ws] = [arena.place(floats(type, Array(n * n).fill(NaN))), arena.place(workspace)];
-        kernels[`gemm_${type}`](n, n, n, zeros, n, 1, factors, n, 1, c, n, 0, ws);
+        kernels[`gemm_${type}`](n, n, n, zeros, n, 1, factors, n, 1, c, n, 0, 0, ws);
         expect([...arena.read(type, c, n * n)]).toEqual(Array(n * n).fill(want));
       }
     }
@@ -887,7 +906,7 @@ test("addresses above 2 GB", () => {
   const read = (n: number): number[] => [...new Float32Array(memory.buffer, out, n)];
   kernels.add_f32(6, x, x, out);
   expect(read(6)).toEqual([2, 4, 6, 8, 10, 12]);
-  kernels.gemm_f32(2, 2, 3, x + 20, -3, -1, x, 2, 1, out, 2, 0, high - 2 ** 24);
+  kernels.gemm_f32(2, 2, 3, x + 20, -3, -1, x, 2, 1, out, 2, 0, 0, high - 2 ** 24);
   expect(read(4)).toEqual([41, 56, 14, 20]); // [6 5 4; 3 2 1] · [1 2; 3 4; 5 6]
   new Int32Array(memory.buffer, high + 512, 4).set([6, -1, 1, 0]);
   kernels.copyStrided_u32(1, high + 512, x + 20, high + 516, out, high + 520);

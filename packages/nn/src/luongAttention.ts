@@ -65,14 +65,26 @@ export function luongAttention(
   });
   const mask = maskOf(options, B, T, S);
   const inputs = { query, memory, weight };
+  const context = attentionOp({ mask, ...inputs }, {});
   let weights: Tensor | null = null;
-  return {
-    context: attentionOp({ ...inputs, mask }, {}),
-    get weights() {
-      return (weights ??= weightsOf(inputs, mask).weights);
-    },
-  };
+  const later: Later = { context, [ask]: () => (weights ??= weightsOf(inputs, mask).weights) };
+  return Object.defineProperty(later, "weights", whenAsked) as Later & { readonly weights: Tensor };
 }
+
+/** Weights are computed when they are first asked for. */
+interface Later {
+  readonly context: Tensor;
+  readonly [ask]: () => Tensor;
+}
+const ask: unique symbol = /* @__PURE__ */ Symbol("weights");
+
+/** One accessor for all: V8 keeps an object's own in its hidden class, and with it, for long, all that a step made. */
+const whenAsked = {
+  enumerable: true,
+  get(this: Later): Tensor {
+    return this[ask]();
+  },
+};
 
 const attentionOp = /* @__PURE__ */ defineFused({
   name: "luongAttention",

@@ -161,10 +161,10 @@ export function beginEpoch(): void {
   counts.peak = counts.live;
 }
 
-/** An outermost step has ended and every block is free: forget the lists, so that sizes may change between steps. */
+/** An outermost step has ended and every block is free: empty the lists, so that sizes may change between steps. */
 export function endEpoch(): void {
   if (counts.blocks > 0) return;
-  free.clear();
+  for (const list of free.values()) list.length = 0; // not free.clear(): a Map's old table holds the new one
   if (linear) linear.top = linear.base;
 }
 

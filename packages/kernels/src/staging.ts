@@ -152,7 +152,7 @@ export function inBlocks(
   begin();
   for (const operand of operands) if (operand) alive(operand.storage);
   const staged = operands.map((operand, i) =>
-    operand && operand.storage.pointer === 0 ? { ...operand, at: reserve(block * rowBytes[i]!) } : null,
+    operand && operand.storage.pointer === 0 ? { at: reserve(block * rowBytes[i]!), ...operand } : null,
   );
   for (let row = 0; row < rows; row += block) {
     const count = Math.min(block, rows - row);

@@ -14,7 +14,7 @@ export function checkShapes<L extends string>(
   wanted: Readonly<Record<string, Wanted>>,
   known: Readonly<Record<string, number>> = {},
 ): Readonly<Record<L, number>> {
-  const lengths: Record<string, number> = { ...known };
+  const lengths: Record<string, number> = Object.assign({}, known);
   const got = Object.fromEntries(Object.entries(wanted).map(([name, [x]]) => [name, x]));
   const [first] = Object.values(wanted)[0]!;
   for (const [name, [x, shape]] of Object.entries(wanted)) {

@@ -49,7 +49,7 @@ export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
   const { B, E } = checkShapes<"B" | "E">("gruCell", wanted);
   const { weightIh, weightHh, biasIh, biasHh } = params;
   const once = { x: reshape(x, [B, 1, E]), h0: h, lengths: full([B], 1, { dtype: "int32" }) };
-  return reshape(gruOp({ ...once, weightIh, weightHh, biasIh, biasHh }, {}), h.shape);
+  return reshape(gruOp({ weightIh, weightHh, biasIh, biasHh, ...once }, {}), h.shape);
 }
 
 /**
@@ -74,7 +74,7 @@ export function gru(
   const { x, ids, lengths, none } = sequence;
   const { weightIh, weightHh, biasIh, biasHh } = params;
   const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0: h0 ?? none, lengths };
-  const outputs = ids ? embeddedGruOp({ ...inputs, ids }, {}) : gruOp(inputs, {});
+  const outputs = ids ? embeddedGruOp({ ids, ...inputs }, {}) : gruOp(inputs, {});
   return { outputs, last: lastOf(outputs, sequence, h0) };
 }
 

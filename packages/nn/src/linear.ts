@@ -44,7 +44,7 @@ export function createLinear({ inputSize, outputSize, bias = true, ...options }:
  */
 export function linear({ weight, bias }: LinearParams, x: Tensor): Tensor {
   const wanted = { x: [x, ["...", "in"]], weight: [weight, ["out", "in"]] } as const;
-  checkShapes("linear", bias ? { ...wanted, bias: [bias, ["out"]] } : wanted);
+  checkShapes("linear", bias ? Object.assign({}, wanted, { bias: [bias, ["out"]] }) : wanted);
   const rows = reshape(x, [sizeOf(x.shape.slice(0, -1)), weight.shape[1]!]);
   const y = bias ? linearOp({ x: rows, weight, bias }, {}) : matmul(rows, weight, { transposeB: true });
   return reshape(y, [...x.shape.slice(0, -1), weight.shape[0]!]);

@@ -53,7 +53,7 @@ export function lstmCell(params: LstmParams, x: Tensor, { h, c }: LstmState): Ls
   const { B, E } = checkShapes<"B" | "E">("lstmCell", wanted);
   const { weightIh, weightHh, biasIh, biasHh } = params;
   const once = { x: reshape(x, [B, 1, E]), h0: h, c0: c, lengths: full([B], 1, { dtype: "int32" }) };
-  const both = lstmOp({ ...once, weightIh, weightHh, biasIh, biasHh }, {});
+  const both = lstmOp({ weightIh, weightHh, biasIh, biasHh, ...once }, {});
   return { h: slice(both, { end: B }), c: slice(both, { start: B }) };
 }
 
@@ -80,7 +80,7 @@ export function lstm(
   const { x, ids, lengths, none, B, T } = sequence;
   const { weightIh, weightHh, biasIh, biasHh } = params;
   const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0: state?.h ?? none, c0: state?.c ?? none, lengths };
-  const all = ids ? embeddedLstmOp({ ...inputs, ids }, {}) : lstmOp(inputs, {});
+  const all = ids ? embeddedLstmOp({ ids, ...inputs }, {}) : lstmOp(inputs, {});
   const outputs = reshape(slice(all, { end: B * T }), [B, T, all.shape[1]!]);
   return { outputs, last: { h: lastOf(outputs, sequence, state?.h), c: slice(all, { start: B * T }) } };
 }

@@ -35,7 +35,7 @@ export interface CrossEntropy {
 }
 
 export const crossEntropyOfLogits: CrossEntropy = {
-  each: ({ x, labels, read }, rates) => softmaxCrossEntropy(x, labels, { ...rates, mask: read() }),
+  each: ({ x, labels, read }, rates) => softmaxCrossEntropy(x, labels, { mask: read(), ...rates }),
   sum: ({ x, labels }, weights, rates) => softmaxCrossEntropySum(x, labels, weights, rates),
 };
 

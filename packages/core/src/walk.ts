@@ -105,7 +105,7 @@ function pullBack(
           to.push({ into: extra.array, beta: 0 });
         }
       });
-      form.pullAll({ ...arraysOf(kept), ...rule.saved }, dy.array, to, attrs);
+      form.pullAll(Object.assign(arraysOf(kept), rule.saved), dy.array, to, attrs);
       for (const [parent, extra] of second) slots.give(form.name, parent, extra, scope);
     } else if (!createGraph && form.pullInto) {
       const pullInto = form.pullInto(arraysOf(kept), attrs);

@@ -49,7 +49,7 @@ export function softmaxCrossEntropy(
   if ((logits.shape.at(-1) ?? 0) === 0) {
     throw new ShapeError(op, "no classes", { logits }, "[..., V] with V of 1 or more");
   }
-  const attrs = { ...ratesOf(op, options), ...countedOf(op, logits, options.mask) };
+  const attrs = Object.assign(ratesOf(op, options), countedOf(op, logits, options.mask));
   const targets = targetsOf(op, { logits }, logits.shape, { labels, ...attrs });
   return (targets.dtype === "int32" ? sparseOp : softOp)({ logits, labels: targets }, attrs);
 }

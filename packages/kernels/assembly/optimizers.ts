@@ -1,18 +1,12 @@
 import { Lanes } from "./lanes";
 
-/**
- * One update of Adam, elementwise on padded buffers: newM = m + rateM (g − m), newV = v + rateV (g² − v),
- * newP = p − size · newM / (√newV + floor).
- */
+/** One update of Adam in place, elementwise on padded buffers: m += rateM (g − m), v += rateV (g² − v), p −= size · m / (√v + floor). */
 export function adam<Float>(
   n: i32,
   p: usize,
   g: usize,
   m: usize,
   v: usize,
-  newP: usize,
-  newM: usize,
-  newV: usize,
   rateM: Float,
   rateV: Float,
   size: Float,
@@ -31,9 +25,9 @@ export function adam<Float>(
     const square = v128.mul<Float>(slope, slope);
     const spread = v128.add<Float>(oldV, v128.mul<Float>(v128.sub<Float>(square, oldV), rate2));
     const change = v128.div<Float>(mean, v128.add<Float>(v128.sqrt<Float>(spread), least));
-    v128.store(newP + at, v128.sub<Float>(v128.load(p + at), v128.mul<Float>(change, factor)));
-    v128.store(newM + at, mean);
-    v128.store(newV + at, spread);
+    v128.store(p + at, v128.sub<Float>(v128.load(p + at), v128.mul<Float>(change, factor)));
+    v128.store(m + at, mean);
+    v128.store(v + at, spread);
   }
 }
 

@@ -1,7 +1,7 @@
 import { formFor, formsOf, type Forms } from "./forms.ts";
 import { memory } from "./memory.ts";
 import { inBlocks, type Rows } from "./staging.ts";
-import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
+import { copyOut, heapOf, offsetOf, takeOver, wrap, type NdArray } from "./storage.ts";
 
 /** The numbers of one update of Adam: m′ = m + rateM·(g − m), v′ = v + rateV·(g² − v), p′ = p − size·m′/(√v′ + floor). */
 export interface AdamRates {
@@ -14,37 +14,41 @@ export interface AdamRates {
 const adamForms: Forms = /* @__PURE__ */ formsOf("adam");
 const squaresForms: Forms = /* @__PURE__ */ formsOf("addSquares");
 
-/** The parameter and its running averages after an update: new ordinary arrays, also inside a step, which they outlive. */
+/**
+ * The parameter and its running averages after an update: ordinary arrays, also inside a step, which they outlive; new
+ * ones, or with `over` those of p, m and v, which are used up.
+ */
 export function adam(
   [p, g, m, v]: readonly [p: NdArray, g: NdArray, m: NdArray, v: NdArray],
   { rateM, rateV, size, floor }: AdamRates,
+  over = false,
 ): [p: NdArray, m: NdArray, v: NdArray] {
-  const fresh = (): NdArray => empty(p.shape, p.dtype, null);
-  const out: [NdArray, NdArray, NdArray] = [fresh(), fresh(), fresh()];
+  const begun = (x: NdArray): NdArray => (over ? takeOver(x, TAKEN) : wrap(copyOut(x.storage), x.shape, x.dtype));
+  const out: [NdArray, NdArray, NdArray] = [begun(p), begun(m), begun(v)];
+  const [newP, newM, newV] = out;
+  const n = p.storage.length;
   const wasm = formFor(adamForms, p.dtype);
   if (wasm) {
-    const row =
-      (use: Rows["use"]) =>
-      ({ storage }: NdArray): Rows => ({ storage, width: 1, use });
-    const operands = [...[p, g, m, v].map(row("read")), ...out.map(row("write"))];
-    inBlocks(p.storage.length, operands, (n, at) => wasm(n, ...at, rateM, rateV, size, floor));
+    const row = ({ storage }: NdArray, use: Rows["use"]): Rows => ({ storage, width: 1, use });
+    const operands = [row(newP, "add"), row(g, "read"), row(newM, "add"), row(newV, "add")];
+    inBlocks(n, operands, (n, [p, g, m, v]) => wasm(n, p!, g!, m!, v!, rateM, rateV, size, floor));
     return out;
   }
   const round = p.dtype === "float32" ? Math.fround : (x: number): number => x;
-  const [P, G, M, V, newP, newM, newV] = [p, g, m, v, ...out].map((x) => heapOf(x.storage)) as Heaps;
-  const [atP, atG, atM, atV] = [p, g, m, v].map((x) => offsetOf(x.storage)) as [number, number, number, number];
-  for (let i = 0; i < p.storage.length; i++) {
-    const [slope, oldM, oldV] = [G[atG + i]!, M[atM + i]!, V[atV + i]!];
-    newM[i] = oldM + round(round(slope - oldM) * round(rateM));
-    newV[i] = oldV + round(round(round(slope * slope) - oldV) * round(rateV));
-    const change = round(newM[i]! / round(round(Math.sqrt(newV[i]!)) + round(floor)));
-    newP[i] = P[atP + i]! - round(change * round(size));
+  const [P, G, M, V] = [newP, g, newM, newV].map((x) => heapOf(x.storage)) as [Heap, Heap, Heap, Heap];
+  const at = offsetOf(g.storage);
+  for (let i = 0; i < n; i++) {
+    const slope = G[at + i]!;
+    M[i]! += round(round(slope - M[i]!) * round(rateM));
+    V[i]! += round(round(round(slope * slope) - V[i]!) * round(rateV));
+    const change = round(M[i]! / round(round(Math.sqrt(V[i]!)) + round(floor)));
+    P[i]! -= round(change * round(size));
   }
   return out;
 }
 
 type Heap = ReturnType<typeof heapOf>;
-type Heaps = [Heap, Heap, Heap, Heap, Heap, Heap, Heap];
+const TAKEN = "was given up to an optimizer, which wrote the new values over it";
 
 /** Σ x², in float64: eight sums, element i in sum i mod 8. */
 export function sumOfSquares(x: NdArray): number {

@@ -100,6 +100,14 @@ export function wrap(array: TypedArray, shape: Shape, dtype: DType): NdArray {
   return { dtype, shape, storage };
 }
 
+/** The elements of x as an ordinary array which is the caller's alone: x cannot be used afterwards, because of `why`. */
+export function takeOver({ storage, shape, dtype }: NdArray, why: string): NdArray {
+  const { array } = storage;
+  if (!array) return wrap(copyOut(storage), shape, dtype); // a block of a step, which ends with it
+  Object.assign(storage, { array: null, pointer: -1, end: why });
+  return wrap(array, shape, dtype);
+}
+
 /** The same elements under another shape. */
 export function reshaped(x: NdArray, shape: Shape): NdArray {
   return { dtype: x.dtype, shape, storage: x.storage };

@@ -66,6 +66,27 @@ describe.each(floats)(`adam, %s, seed ${seed}`, (dtype) => {
   });
 });
 
+describe.each(floats)("adam over its operands, %s", (dtype) => {
+  it("writes to their arrays and uses them up; blocks of a step stay, and the results outlive it", () => {
+    for (const k of [simd, twin]) {
+      const make = (value: number) => k.wrap(k.newArray(dtype, 10).fill(value), [10], dtype);
+      const [g, m, v] = [make(2), make(3), make(4)];
+      const { array } = m.storage;
+      const wanted = k.adam([make(1), make(2), make(3), make(4)], rates).map(({ storage }) => k.copyOut(storage));
+      const scope = k.openScope("step", true);
+      const p = k.empty([10], dtype);
+      k.fillInto(p, 1);
+      const results = k.adam([p, g, m, v], rates, true);
+      expect(k.copyOut(p.storage)[0]).toBe(1);
+      k.closeScope(scope, "ended");
+      results.forEach(({ storage }, i) => expectSame(k.copyOut(storage), wanted[i]!));
+      expect(results[1].storage.array).toBe(array);
+      expect(() => k.copyOut(m.storage)).toThrow("an array that was given up to an optimizer");
+      expect(k.copyOut(g.storage)[0]).toBe(2);
+    }
+  });
+});
+
 describe.each(floats)(`sumOfSquares, %s, seed ${seed}`, (dtype) => {
   it.each([...sizes, 40_001])("agrees with its twin to the bit for %i elements, and with the plain sum", (n) => {
     const values = randoms(n, dtype, generator(seed + n));

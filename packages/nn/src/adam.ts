@@ -21,15 +21,25 @@ export type AdamState<P extends Tree> = {
   readonly beta2Power: Tensor;
 };
 
+export interface AdamUpdateOptions {
+  /** Of this update. Default: the optimizer's. */
+  readonly learningRate?: number;
+  /**
+   * Give up `params` and `state`: the new values are written over the old ones, and use of an old tensor throws. An update
+   * then makes no arrays, of which three times the parameters wait for the collector otherwise. Default: false.
+   */
+  readonly donate?: boolean;
+}
+
 export interface Adam {
   /** The state before the first update. */
   init<P extends Tree>(params: P): AdamState<P>;
-  /** New parameters and state; the old ones stay as they are. `learningRate` stands in for this update's. */
+  /** New parameters and state; the old ones stay as they are, unless they are donated. */
   update<P extends Tree>(
     grads: P,
     state: AdamState<P>,
     params: P,
-    options?: { readonly learningRate?: number },
+    options?: AdamUpdateOptions,
   ): { readonly params: P; readonly state: AdamState<P> };
 }
 
@@ -44,6 +54,7 @@ export interface Adam {
  * const params = { w: tensor([1, 1]) };
  * const next = optimizer.update({ w: tensor([5, -5]) }, optimizer.init(params), params);
  * console.log(next.params.w); // => float32[2] [0.9, 1.1]
+ * console.log(params.w); // => float32[2] [1, 1]
  */
 export function adam({ learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions): Adam {
   checkRange({ learningRate, epsilon }, Infinity, "a finite number from 0");
@@ -55,7 +66,7 @@ export function adam({ learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 
       return { expAvg: start(), expAvgSq: start(), ...powers(1, 1) };
     },
     update: (grads, state, params, options = {}) => {
-      const { learningRate: rate = learningRate } = options;
+      const { learningRate: rate = learningRate, donate = false } = options;
       checkRange({ learningRate: rate }, Infinity, "a finite number from 0");
       const [beta1Power, beta2Power] = [state.beta1Power.item() * beta1, state.beta2Power.item() * beta2];
       const root = Math.sqrt(1 - beta2Power); // √v̂ = √v/root: both it and 1 − β₁ᵗ go into numbers
@@ -65,9 +76,11 @@ export function adam({ learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 
         size: (rate * root) / (1 - beta1Power),
         floor: epsilon * root,
       };
-      const all = matched(params, grads, state.expAvg, state.expAvgSq);
+      const { expAvg, expAvgSq } = state;
+      const all = matched(params, grads, expAvg, expAvgSq);
+      if (donate) leavesOf("adam.update", { params, grads, expAvg, expAvgSq }); // each is written over: none stands twice
       const moved = all.map(({ p, g, m, v }) => {
-        const [newP, newM, newV] = k.adam([p.array, g.array, m.array, v.array], rates);
+        const [newP, newM, newV] = k.adam([p.array, g.array, m.array, v.array], rates, donate);
         return { p: new Tensor(newP, null, p.name), m: new Tensor(newM), v: new Tensor(newV) };
       });
       const pick = (name: "p" | "m" | "v"): typeof params => {
@@ -114,12 +127,21 @@ function checkLike(what: string, found: ReadonlyMap<string, Leaf>, params: Reado
     throw new ValueError(op, `${what} of ${path}, which is no parameter`, { [path]: x }, "the parameters' keys");
   }
   for (const { path, x: p } of params.values()) {
+    checkAlive(path, p);
     const x = found.get(path)?.x;
     if (!x) throw new ValueError(op, `no ${what} of ${path}`, { [path]: p }, "one for each parameter");
-    const [got, problem] = [{ [what]: x, [path]: p }, `${what} of ${path} unlike the parameter`];
-    if (x.dtype !== p.dtype) throw new DTypeError(op, problem, got, p.dtype);
-    if (!isSame(x.shape, p.shape)) throw new ShapeError(op, problem, got, `[${p.shape.join(",")}]`);
+    if (x.dtype !== p.dtype)
+      throw new DTypeError(op, `${what} of ${path} unlike the parameter`, { [what]: x, [path]: p }, p.dtype);
+    checkAlive(`${what} of ${path}`, x);
+    if (isSame(x.shape, p.shape)) continue;
+    const want = `[${p.shape.join(",")}]`;
+    throw new ShapeError(op, `${what} of ${path} unlike the parameter`, { [what]: x, [path]: p }, want);
   }
+}
+
+/** Before anything is written. */
+function checkAlive(what: string, { shape, array: { storage } }: Tensor): void {
+  if (storage.pointer < 0) throw new ValueError("adam.update", `${what} [${shape.join(",")}] ${storage.end}`);
 }
 
 function checkFloat(op: string, path: string, x: Tensor): void {

@@ -18,25 +18,28 @@ export function leavesOf(op: string, tree: unknown): Map<string, Leaf> {
   const keys = new Set<string>();
   const homes = new Map<object, string>();
   const visit = (value: unknown, path: string, key: string): void => {
-    const place = path || "(root)";
-    const below = (name: string | number): string => (key === "" ? String(name) : `${key}.${name}`);
-    const refuse = (problem: string, want: string): never => {
-      throw new ValueError(op, problem, { [place]: value }, want);
-    };
-    if (Array.isArray(value)) return value.forEach((item, i) => visit(item, `${path}[${i}]`, below(i)));
-    if (isRecord(value)) {
-      return Object.entries(value).forEach(([name, item]) => visit(item, path ? `${path}.${name}` : name, below(name)));
-    }
-    if (!isTensor(value)) return refuse("not a tensor", "tensors in records and arrays");
-    const home = homes.get(value.array.storage);
-    if (home !== undefined) refuse(`the same tensor at ${home} and ${place}`, "one place, which the model uses twice");
-    if (keys.has(key)) refuse(`two tensors by the name ${key}`, "keys without a dot");
-    homes.set(value.array.storage, place);
+    if (isTensor(value)) return found(value, path || "(root)", key);
+    if (Array.isArray(value)) return value.forEach((item, i) => visit(item, `${path}[${i}]`, join(key, String(i))));
+    if (!isRecord(value)) throw refusal(op, "not a tensor", path || "(root)", value, "tensors in records and arrays");
+    for (const name of Object.keys(value)) visit(value[name], join(path, name), join(key, name));
+  };
+  const found = (x: Tensor, path: string, key: string): void => {
+    const home = homes.get(x.array.storage);
+    const want = "one place, which the model uses twice";
+    if (home !== undefined) throw refusal(op, `the same tensor at ${home} and ${path}`, path, x, want);
+    if (keys.has(key)) throw refusal(op, `two tensors by the name ${key}`, path, x, "keys without a dot");
+    homes.set(x.array.storage, path);
     keys.add(key);
-    leaves.set(place, { path: place, key, x: value });
+    leaves.set(path, { path, key, x });
   };
   visit(tree, "", "");
   return leaves;
+}
+
+const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
+
+function refusal(op: string, problem: string, path: string, value: unknown, want: string): ValueError {
+  return new ValueError(op, problem, { [path]: value }, want);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -101,6 +101,54 @@ describe("adam", () => {
     all(again.params).forEach((x, i) => expectSame(x, all(second.params)[i]!));
   });
 
+  test.each(["float32", "float64"] as const)("writes over what is donated, with the same bits, %s", (dtype) => {
+    const optimizer = adam({ learningRate: 0.1 });
+    let kept = { params: make(1, dtype), state: optimizer.init(make(1, dtype)) };
+    const train = (model: typeof kept, seed: number): typeof kept =>
+      optimizer.update(make(seed, dtype), model.state, model.params, { donate: true });
+    let [inside, outside] = [0, 1].map(() => ({ params: make(1, dtype), state: optimizer.init(make(1, dtype)) })) as [
+      typeof kept,
+      typeof kept,
+    ];
+    const first = inside;
+    const arrays = [...all(first.params), ...all(first.state.expAvg)].map((x) => x.array.storage.array);
+    for (const seed of [5, 6, 7]) {
+      kept = optimizer.update(make(seed, dtype), kept.state, kept.params);
+      const model = inside;
+      inside = step(() => train(model, seed));
+      outside = train(outside, seed);
+    }
+    for (const model of [inside, outside]) {
+      all(model.params).forEach((x, i) => expectSame(x, all(kept.params)[i]!));
+      everything(model.state).forEach((x, i) => expectSame(x, everything(kept.state)[i]!));
+    }
+    [...all(inside.params), ...all(inside.state.expAvg)].forEach((x, i) => {
+      expect(x.array.storage.array).toBe(arrays[i]);
+    });
+    const given = "was given up to an optimizer, which wrote the new values over it";
+    expect(() => first.params.scale.data).toThrow(`data: tensor "tensor" [] ${given}`);
+    expect(() => add(first.params.scale, 1)).toThrow(given);
+  });
+
+  test("refuses what was donated before, or stands twice among what is donated, and changes nothing", () => {
+    const optimizer = adam({ learningRate: 0.1 });
+    const params = { w: tensor([1, 2]) };
+    const [grads, state] = [{ w: tensor([3, 4]) }, optimizer.init(params)];
+    const twice = (given: typeof params, its: typeof state) => () =>
+      optimizer.update(given, its, params, { donate: true });
+    expect(twice(params, state)).toThrow("adam.update: the same tensor at params.w and grads.w");
+    const tied = { ...state, expAvgSq: state.expAvg };
+    expect(twice(grads, tied)).toThrow("adam.update: the same tensor at expAvg.w and expAvgSq.w");
+    const next = optimizer.update(grads, state, { w: tensor([1, 2]) }, { donate: true });
+    expectError(
+      () => optimizer.update(grads, state, params, { donate: true }),
+      ValueError,
+      "adam.update: expAvg of w [2] was given up to an optimizer, which wrote the new values over it",
+    );
+    expect(params.w.toArray()).toEqual([1, 2]);
+    expect(next.params.w.data[0]).toBeCloseTo(0.9);
+  });
+
   test("keeps the structure, whatever the order of keys, and gives constants", () => {
     const optimizer = adam({ learningRate: 0.1 });
     const params = { a: tensor([1], { requiresGrad: true }), b: [tensor([2]), tensor([3])] } as const;

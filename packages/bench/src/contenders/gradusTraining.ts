@@ -73,7 +73,7 @@ function trainer(inputs: Arrays, { recurrence, inStep, adam }: Way): () => void 
   let model = { params, state: optimizer.init(params) };
   const train = (): typeof model => {
     const { grads } = valueAndGrad(loss)(model.params, batch, recurrence);
-    return adam ? optimizer.update(grads, model.state, model.params) : model;
+    return adam ? optimizer.update(grads, model.state, model.params, { donate: true }) : model;
   };
   return () => {
     model = inStep ? step(train) : train();

@@ -78,7 +78,7 @@ export function adam({ learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 
       };
       const { expAvg, expAvgSq } = state;
       const all = matched(params, grads, expAvg, expAvgSq);
-      if (donate) leavesOf("adam.update", { params, grads, expAvg, expAvgSq }); // each is written over: none stands twice
+      if (donate && isShared(all)) leavesOf("adam.update", { params, grads, expAvg, expAvgSq }); // which refuses it
       const moved = all.map(({ p, g, m, v }) => {
         const [newP, newM, newV] = k.adam([p.array, g.array, m.array, v.array], rates, donate);
         return { p: new Tensor(newP, null, p.name), m: new Tensor(newM), v: new Tensor(newV) };
@@ -105,6 +105,13 @@ interface Slots {
   readonly g: Tensor;
   readonly m: Tensor;
   readonly v: Tensor;
+}
+
+/** Whether a tensor stands at two places, of which one would be written over. */
+function isShared(all: readonly Slots[]): boolean {
+  const storages = new Set<object>();
+  for (const { p, g, m, v } of all) for (const { array } of [p, g, m, v]) storages.add(array.storage);
+  return storages.size < 4 * all.length;
 }
 
 /** Each parameter with what belongs to it; refuses trees of another structure, by path. */

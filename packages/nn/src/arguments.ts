@@ -43,7 +43,7 @@ export function lengthsOf(
   rows: number,
   most: number,
 ): { readonly lengths: Tensor; readonly ends: readonly number[] } {
-  const given = asTensor(op, "lengths", lengths ?? new Array<number>(rows).fill(most), "int32");
+  const given = asTensor(op, "lengths", lengths ?? new Int32Array(rows).fill(most), "int32");
   if (given.shape.length !== 1 || given.shape[0] !== rows) {
     throw new ShapeError(op, "not one length for each row", { lengths: given }, `lengths [${rows}]`);
   }

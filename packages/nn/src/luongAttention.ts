@@ -126,7 +126,7 @@ function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, 
   }
   if (mask === undefined) {
     const { ends } = lengthsOf(op, lengths, B, S);
-    const counted = Array.from({ length: B * S }, (_, i) => i % S < ends[Math.floor(i / S)]!);
+    const counted = new Uint8Array(B * S).map((_, i) => (i % S < ends[Math.floor(i / S)]! ? 1 : 0));
     return tensor(counted, { shape: [B, 1, S], dtype: "bool" });
   }
   const given = isTensor(mask) ? cast(mask, "bool") : asTensor(op, "mask", mask, "bool");

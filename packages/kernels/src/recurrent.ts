@@ -113,7 +113,7 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   const [weightIh, weightHh, x] = [input(s.weightIh.storage), input(s.weightHh.storage), input(s.x.storage)];
   const h0 = s.h0.storage.length > 0 ? input(s.h0.storage) : 0;
   const c0 = s.c0 && s.c0.storage.length > 0 ? input(s.c0.storage) : 0;
-  const [ids, idsAt] = s.ids ? [heapOf(s.ids.storage), offsetOf(s.ids.storage)] : [null, 0];
+  const ids = s.ids ? input(s.ids.storage) : 0;
   const gates = saved ? output(saved.gates.storage, false) : scratch(B * T * 4 * H, dtype);
   const cells = !s.c0 ? 0 : saved ? output(saved.cells.storage, false) : scratch(B * T * H, dtype);
   const projected = s.ids ? scratch(inputs * 4 * H, dtype) : gates;
@@ -126,17 +126,14 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   // Every row of gates begins as the biases, to which the products are added.
   const row = 4 * H * size;
   writeBiases(layer, s, floats, projected / size);
-  for (let i = 1; i < inputs; i++) u8.copyWithin(projected + i * row, projected, projected + row);
+  for (let i = 1; i < inputs; i *= 2) {
+    u8.copyWithin(projected + i * row, projected, projected + Math.min(i, inputs - i) * row);
+  }
   for (const { first, count, column } of layer.inputs) {
     const [weight, to] = [weightIh + first * H * E * size, projected + column * H * size];
     product(inputs, count * H, E, x, E, 1, weight, 1, E, to, 4 * H, 1, 0);
   }
-  if (ids) {
-    for (let i = 0; i < B * T; i++) {
-      const from = projected + ids[idsAt + i]! * row;
-      u8.copyWithin(gates + i * row, from, from + row);
-    }
-  }
+  if (ids) either(takeForms, twins.takeRows, dtype)(B * T, 4 * H, projected, ids, gates);
   const gate = either(layer.forward, layer.forwardTwin, dtype);
   const { count, column } = layer.state;
   for (let t = 0; t < T; t++) {
@@ -189,7 +186,8 @@ function backward(
   const dInputs = ids ? scratch(inputs * width, dtype) : dGates;
   const sums = scratch(width, dtype);
   const zeros = scratch(H, dtype);
-  const beforeAll = to.weightHh ? scratch(steps * H, dtype) : 0;
+  const isOne = T === 1 && h0 > 0; // step: what stands before all of them is h0
+  const beforeAll = isOne ? h0 : to.weightHh ? scratch(steps * H, dtype) : 0;
   const read = to.weightIh ? withoutUnread(s, x) : 0;
   const { u8 } = memory();
   const floats = floatsOf(dtype);
@@ -225,11 +223,16 @@ function backward(
     const [beta, again] = [s.c0 ? 0 : 1, t < T - 1 ? 1 : 0];
     if (t > 0 || dH0) product(B, H, count * H, toState + at, T * width, 1, weightHh, H, 1, dState, H, beta, again);
   }
-  if (to.h0) addUp(floats, dH0 / size, to.h0.beta, dState / size, B * H);
-  if (to.c0) addUp(floats, dC0 / size, to.c0.beta, dCell / size, B * H);
+  const addRows = either(scatterForms, twins.scatterAddRows, dtype);
+  const put = (n: number, from: number, at: number, { beta }: Exclude<Target, null>): void => {
+    if (beta) addRows(1, n, from, zeros, at);
+    else u8.copyWithin(at, from, from + n * size);
+  };
+  if (to.h0) put(B * H, dState, dH0, to.h0);
+  if (to.c0) put(B * H, dCell, dC0, to.c0);
   if (to.weightHh) {
     // The state before each step: row by row, all states but the last, behind the first.
-    for (let b = 0; b < B; b++) {
+    for (let b = 0; b < B && !isOne; b++) {
       const [at, first] = [beforeAll + b * T * H * size, h0 ? h0 + b * H * size : zeros];
       u8.copyWithin(at, first, first + H * size);
       u8.copyWithin(at + H * size, h + b * T * H * size, h + (b * T + T - 1) * H * size);
@@ -238,16 +241,14 @@ function backward(
   }
   if (ids) {
     floats.fill(0, dInputs / size, dInputs / size + inputs * width);
-    either(scatterForms, twins.scatterAddRows, dtype)(steps, width, dGates, ids, dInputs);
+    addRows(steps, width, dGates, ids, dInputs);
   }
   if (to.biasIh || to.biasHh) either(sumForms, twins.sumRows, dtype)(1, inputs, width, dInputs, sums);
-  if (to.biasHh) addUp(floats, dBiasHh / size, to.biasHh.beta, sums / size + column * H, count * H);
+  if (to.biasHh) put(count * H, sums + column * H * size, dBiasHh, to.biasHh);
   for (const piece of layer.inputs) {
     const [from, rows] = [dInputs + piece.column * H * size, piece.count * H];
     const weight = piece.first * H * E * size;
-    if (to.biasIh) {
-      addUp(floats, dBiasIh / size + piece.first * H, to.biasIh.beta, sums / size + piece.column * H, rows);
-    }
+    if (to.biasIh) put(rows, sums + piece.column * H * size, dBiasIh + piece.first * H * size, to.biasIh);
     if (to.weightIh) product(rows, E, inputs, from, 1, width, read, E, 1, dWeightIh + weight, E, to.weightIh.beta, 0);
     if (to.x) {
       const beta = piece === layer.inputs[0] ? to.x.beta : 1;
@@ -301,10 +302,7 @@ function withoutUnread(s: Sequence, x: number): number {
   return copy;
 }
 
-function addUp(floats: Floats, into: number, beta: Beta, from: number, n: number): void {
-  for (let i = 0; i < n; i++) floats[into + i] = beta ? floats[into + i]! + floats[from + i]! : floats[from + i]!;
-}
-
+const takeForms: Forms = /* @__PURE__ */ formsOf("takeRows");
 const scatterForms: Forms = /* @__PURE__ */ formsOf("scatterAddRows");
 const sumForms: Forms = /* @__PURE__ */ formsOf("sum");
 

@@ -1,6 +1,6 @@
 import type { Wasm } from "./forms.ts";
 
-// The definitions of the kernels in assembly/recurrent.ts, and of two more that recurrent layers call. They take the same
+// The definitions of the kernels in assembly/recurrent.ts, and of three more that recurrent layers call. They take the same
 // numbers as the module's forms: addresses, in bytes, of places in the linear memory.
 
 export type Floats = Float32Array | Float64Array;
@@ -96,6 +96,14 @@ export const lstmGatesGrad: Twin =
       x[dCell(row, j)] = pull(f, change);
     });
   };
+
+/** out[i] = table[index[i]], for rows of `width`. */
+export const takeRows: Twin = (x, ints) => (count, width, table, index, out) => {
+  const [source, target] = [matrix(x, table, width), matrix(x, out, width)];
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < width; j++) x[target(i, j)] = x[source(ints[index / 4 + i]!, j)]!;
+  }
+};
 
 /** into[index[i]] += from[i], for rows of `width`. */
 export const scatterAddRows: Twin = (x, ints) => (count, width, from, index, into) => {

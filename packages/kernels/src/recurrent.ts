@@ -10,7 +10,7 @@ import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
 
 /** What a recurrent layer reads. */
 export interface Sequence {
-  /** The inputs [B, T, E]; with ids, a table [V, E] of them. */
+  /** The inputs [B, T, E], or [B, E] for one step; with ids, a table [V, E] of them. */
   readonly x: NdArray;
   /** Which row of the table is the input, [B, T]. */
   readonly ids?: NdArray;
@@ -80,7 +80,7 @@ const lstmLayer: Layer = {
   inputs: [{ first: 0, count: 4, column: 0 }],
 };
 
-/** All states [B, T, H], 0 past a row's length. */
+/** All states [B, T, H], or [B, H] for one step; 0 past a row's length. */
 export function gru(s: Sequence, saves: boolean): { readonly output: NdArray; readonly saved: SavedSequence } {
   return forward(gruLayer, s, saves);
 }
@@ -100,13 +100,15 @@ export function lstmGrad(s: Sequence, saved: SavedSequence, states: NdArray, dy:
 
 function sizesOf({ x, ids, lengths, weightIh, weightHh }: Sequence) {
   const [H, E] = [weightHh.shape[1]!, weightIh.shape[1]!];
-  const [B, T] = [lengths.shape[0]!, ids ? ids.shape[1]! : x.shape[1]!];
+  const B = lengths.shape[0]!;
+  const T = ids ? ids.shape[1]! : x.shape.length === 3 ? x.shape[1]! : 1;
   return { B, T, H, E, inputs: ids ? x.shape[0]! : B * T, dtype: x.dtype, size: bytesOf[x.dtype] };
 }
 
 function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; saved: SavedSequence } {
   const { B, T, H, E, inputs, dtype, size } = sizesOf(s);
-  const states = empty(s.c0 ? [B * T + B, H] : [B, T, H], dtype);
+  const isCell = !s.ids && s.x.shape.length === 2;
+  const states = empty(s.c0 ? [B * T + B, H] : isCell ? [B, H] : [B, T, H], dtype);
   const saved = saves ? { gates: empty([B, T, 4, H], dtype), cells: empty(s.c0 ? [B, T, H] : [0], dtype) } : null;
   begin();
   const [h, lengths] = [output(states.storage, false), input(s.lengths.storage)];

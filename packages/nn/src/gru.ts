@@ -46,10 +46,10 @@ export function createGru(sizes: RecurrentSizes): GruParams {
  */
 export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
   const wanted = { h: [h, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 3) } as const;
-  const { B, E } = checkShapes<"B" | "E">("gruCell", wanted);
+  const { B } = checkShapes<"B">("gruCell", wanted);
   const { weightIh, weightHh, biasIh, biasHh } = params;
-  const once = { x: reshape(x, [B, 1, E]), h0: h, lengths: full([B], 1, { dtype: "int32" }) };
-  return reshape(gruOp({ weightIh, weightHh, biasIh, biasHh, ...once }, {}), h.shape);
+  const lengths = full([B], 1, { dtype: "int32" });
+  return gruOp({ x, weightIh, weightHh, biasIh, biasHh, h0: h, lengths }, {});
 }
 
 /**
@@ -95,24 +95,25 @@ const embeddedGruOp = /* @__PURE__ */ defineFused({
   composed: ({ x, ids, ...rest }) => composedGru({ ...rest, x: take(x, ids) }),
 });
 
-/** The definition: all states [B, T, H], step by step. */
+/** The definition: all states [B, T, H], step by step; of one, from x [B, E], the state [B, H]. */
 export function composedGru({
   x,
   h0,
   lengths,
   ...params
 }: GruParams & { readonly x: Tensor; readonly h0: Tensor; readonly lengths: Tensor }): Tensor {
-  const [B, T] = x.shape as readonly [number, number];
+  const B = x.shape[0]!;
+  const T = x.shape.length === 3 ? x.shape[1]! : 1;
   const H = params.weightHh.shape[1]!;
   const gates = gatesOf(params, B, H);
-  const rows = byTime(x, lengths);
+  const rows = byTime(reshape(x, [B, T, x.shape.at(-1)!]), lengths);
   const inputs = each(gates.inputs, (input) => linear(input, rows));
   const states = [h0.shape[0] === B ? h0 : zeros([B, H], { dtype: x.dtype as "float32" })];
   for (let t = 0; t < T; t++) {
     const at = each(inputs, (input) => slice(input, { start: t * B, end: (t + 1) * B }));
     states.push(next(gates, at, states[t]!));
   }
-  return reshape(byRow(concat(states), lengths), [B, T, H]);
+  return reshape(byRow(concat(states), lengths), [...x.shape.slice(0, -1), H]);
 }
 
 type Gated<T> = readonly [r: T, z: T, n: T];

@@ -50,10 +50,10 @@ export function createLstm(sizes: RecurrentSizes): LstmParams {
  */
 export function lstmCell(params: LstmParams, x: Tensor, { h, c }: LstmState): LstmState {
   const wanted = { h: [h, ["B", "H"]], c: [c, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 4) } as const;
-  const { B, E } = checkShapes<"B" | "E">("lstmCell", wanted);
+  const { B } = checkShapes<"B">("lstmCell", wanted);
   const { weightIh, weightHh, biasIh, biasHh } = params;
-  const once = { x: reshape(x, [B, 1, E]), h0: h, c0: c, lengths: full([B], 1, { dtype: "int32" }) };
-  const both = lstmOp({ weightIh, weightHh, biasIh, biasHh, ...once }, {});
+  const lengths = full([B], 1, { dtype: "int32" });
+  const both = lstmOp({ x, weightIh, weightHh, biasIh, biasHh, h0: h, c0: c, lengths }, {});
   return { h: slice(both, { end: B }), c: slice(both, { start: B }) };
 }
 
@@ -102,7 +102,7 @@ const embeddedLstmOp = /* @__PURE__ */ defineFused({
   composed: ({ x, ids, ...rest }) => composedLstm({ ...rest, x: take(x, ids) }),
 });
 
-/** The definition: the states at all steps, then the last cells, [B·T + B, H]. */
+/** The definition: the states at all steps, of which x [B, E] has one, then the last cells, [B·T + B, H]. */
 export function composedLstm({
   x,
   h0,
@@ -110,10 +110,11 @@ export function composedLstm({
   lengths,
   ...params
 }: LstmParams & Readonly<Record<"x" | "h0" | "c0" | "lengths", Tensor>>): Tensor {
-  const [B, T] = x.shape as readonly [number, number];
+  const B = x.shape[0]!;
+  const T = x.shape.length === 3 ? x.shape[1]! : 1;
   const start = (given: Tensor): Tensor =>
     given.shape[0] === B ? given : zeros([B, given.shape[1]!], { dtype: x.dtype as "float32" });
-  const inputs = linear(inputsOf(params), byTime(x, lengths));
+  const inputs = linear(inputsOf(params), byTime(reshape(x, [B, T, x.shape.at(-1)!]), lengths));
   const states = [{ h: start(h0), c: start(c0) }];
   for (let t = 0; t < T; t++) {
     states.push(next(params, slice(inputs, { start: t * B, end: (t + 1) * B }), states[t]!));

@@ -15,12 +15,14 @@ export function checkShapes<L extends string>(
   known: Readonly<Record<string, number>> = {},
 ): Readonly<Record<L, number>> {
   const lengths: Record<string, number> = Object.assign({}, known);
-  const got = Object.fromEntries(Object.entries(wanted).map(([name, [x]]) => [name, x]));
-  const [first] = Object.values(wanted)[0]!;
-  for (const [name, [x, shape]] of Object.entries(wanted)) {
+  const got = (): Record<string, Tensor> => Object.fromEntries(Object.entries(wanted).map(([name, [x]]) => [name, x]));
+  let dtype: string | undefined;
+  for (const name in wanted) {
+    const [x, shape] = wanted[name]!;
     if (!isTensor(x)) throw new ValueError(op, `${name} is not a tensor`, { [name]: x }, "a tensor");
-    if (x.dtype !== first.dtype || (x.dtype !== "float32" && x.dtype !== "float64")) {
-      throw new DTypeError(op, `${name} has the wrong dtype`, got, "floats of one dtype");
+    dtype ??= x.dtype;
+    if (x.dtype !== dtype || (x.dtype !== "float32" && x.dtype !== "float64")) {
+      throw new DTypeError(op, `${name} has the wrong dtype`, got(), "floats of one dtype");
     }
     const axes = shape[0] === "..." ? shape.slice(1) : shape;
     const leading = x.shape.length - axes.length;
@@ -31,7 +33,7 @@ export function checkShapes<L extends string>(
     });
     if (fits && (leading === 0 || (leading > 0 && axes !== shape))) continue;
     const shown = Object.entries(wanted).map(([other, [, axes]]) => `${other} [${axes.join(",")}]`);
-    throw new ShapeError(op, `${name} does not fit`, got, shown.join(", "));
+    throw new ShapeError(op, `${name} does not fit`, got(), shown.join(", "));
   }
   return lengths as Record<L, number>;
 }

@@ -359,7 +359,10 @@ function gather<Float>(left: i32, from: usize, across: usize): v128 {
   return v;
 }
 
-/** c[N] = Σₖ x[k] · b[k, :] + beta · c, rows of b contiguous: four rows a turn, to load and store c less often. */
+/**
+ * c[N] = Σₖ x[k] · b[k, :] + beta · c, rows of b contiguous: four rows a turn, to load and store c less often. The last
+ * vector of a row is read whole; behind the last row memory.ts keeps room.
+ */
 function combineRows<Float>(N: i32, K: i32, x: usize, xStep: usize, b: usize, bRow: usize, c: usize, beta: i32): void {
   let more = beta != 0;
   let k = 0;
@@ -371,11 +374,11 @@ function combineRows<Float>(N: i32, K: i32, x: usize, xStep: usize, b: usize, bR
     for (let j = 0; j < N; j += Lanes.count<Float>()) {
       const left = N - j;
       const at = <usize>j * sizeof<Float>();
-      let s = more ? Lanes.load<Float>(c + at, left) : Lanes.zero();
-      s = v128.add<Float>(s, v128.mul<Float>(x0, Lanes.load<Float>(b + at, left)));
-      s = v128.add<Float>(s, v128.mul<Float>(x1, Lanes.load<Float>(b + at + bRow, left)));
-      s = v128.add<Float>(s, v128.mul<Float>(x2, Lanes.load<Float>(b + at + 2 * bRow, left)));
-      s = v128.add<Float>(s, v128.mul<Float>(x3, Lanes.load<Float>(b + at + 3 * bRow, left)));
+      let s = more ? v128.load(c + at) : Lanes.zero();
+      s = v128.add<Float>(s, v128.mul<Float>(x0, v128.load(b + at)));
+      s = v128.add<Float>(s, v128.mul<Float>(x1, v128.load(b + at + bRow)));
+      s = v128.add<Float>(s, v128.mul<Float>(x2, v128.load(b + at + 2 * bRow)));
+      s = v128.add<Float>(s, v128.mul<Float>(x3, v128.load(b + at + 3 * bRow)));
       Lanes.store<Float>(c + at, s, left);
     }
     more = true;
@@ -387,8 +390,8 @@ function combineRows<Float>(N: i32, K: i32, x: usize, xStep: usize, b: usize, bR
     for (let j = 0; j < N; j += Lanes.count<Float>()) {
       const left = N - j;
       const at = <usize>j * sizeof<Float>();
-      const s = more ? Lanes.load<Float>(c + at, left) : Lanes.zero();
-      const term = v128.mul<Float>(factor, Lanes.load<Float>(b + at, left));
+      const s = more ? v128.load(c + at) : Lanes.zero();
+      const term = v128.mul<Float>(factor, v128.load(b + at));
       Lanes.store<Float>(c + at, v128.add<Float>(s, term), left);
     }
     more = true;
@@ -411,7 +414,7 @@ function dotRows<Float>(
   ws: usize,
 ): void {
   for (let i = 0; i < N; i += Lanes.count<Float>()) {
-    let s = beta ? Lanes.load<Float>(c, N - i) : Lanes.zero();
+    let s = beta ? v128.load(c) : Lanes.zero();
     let factor = x;
     for (let k = 0; k < K; k += KC) {
       const kc = min(K - k, KC);

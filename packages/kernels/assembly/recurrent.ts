@@ -1,6 +1,6 @@
 // One step of a recurrent layer, for all rows of a batch, between two matrix products. A row's gates lie together, [4, H],
 // in the order that the names of each kernel's variables show; the strides lead from row to row, in elements. A row that
-// has ended, t ≥ lengths[row], is not read.
+// has ended, t ≥ lengths[row], is not read. The last vector of a row is read whole, and written as far as the row goes.
 import { Lanes } from "./lanes";
 import { Vector } from "./transcendental";
 
@@ -24,17 +24,17 @@ export function gruGates<Float>(
   for (let row = 0; row < rows; row++) {
     if (t >= load<i32>(lengths)) memory.fill(out, 0, size);
     else {
+      squash<Float>(2 * H, gates + size);
       for (let j = 0; j < H; j += Lanes.count<Float>()) {
         const left = H - j;
         const at = bytes<Float>(j);
         const atN = gates + at;
         const atR = atN + size;
-        const atZ = atR + size;
-        const r = squash<Float>(atR, left);
-        const z = squash<Float>(atZ, left);
-        const m = Lanes.load<Float>(atZ + size, left);
-        const n = tanh<Float>(v128.add<Float>(Lanes.load<Float>(atN, left), v128.mul<Float>(r, m)));
-        const change = v128.sub<Float>(Lanes.load<Float>(previous + at, left), n);
+        const r = v128.load(atR);
+        const z = v128.load(atR + size);
+        const m = v128.load(atR + 2 * size);
+        const n = tanh<Float>(v128.add<Float>(v128.load(atN), v128.mul<Float>(r, m)));
+        const change = v128.sub<Float>(v128.load(previous + at), n);
         Lanes.store<Float>(atN, n, left);
         Lanes.store<Float>(out + at, v128.add<Float>(n, v128.mul<Float>(z, change)), left);
       }
@@ -73,12 +73,12 @@ export function gruGatesGrad<Float>(
         const left = H - j;
         const at = bytes<Float>(j);
         const atR = gates + at + size;
-        const n = Lanes.load<Float>(gates + at, left);
-        const r = Lanes.load<Float>(atR, left);
-        const z = Lanes.load<Float>(atR + size, left);
-        const m = Lanes.load<Float>(atR + 2 * size, left);
-        const change = v128.sub<Float>(Lanes.load<Float>(previous + at, left), n);
-        const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
+        const n = v128.load(gates + at);
+        const r = v128.load(atR);
+        const z = v128.load(atR + size);
+        const m = v128.load(atR + 2 * size);
+        const change = v128.sub<Float>(v128.load(previous + at), n);
+        const d = v128.add<Float>(v128.load(dh + at), v128.load(dy + at));
         const open = v128.sub<Float>(one, z);
         const live = v128.ne<Float>(d, Lanes.zero());
         const dz = v128.mul<Float>(v128.mul<Float>(change, v128.mul<Float>(z, open)), d);
@@ -125,15 +125,17 @@ export function lstmGates<Float>(
   for (let row = 0; row < rows; row++) {
     if (t >= load<i32>(lengths)) memory.fill(out, 0, size);
     else {
+      squash<Float>(2 * H, gates);
+      squash<Float>(H, gates + 3 * size);
       for (let j = 0; j < H; j += Lanes.count<Float>()) {
         const left = H - j;
         const at = bytes<Float>(j);
         const atI = gates + at;
-        const i = squash<Float>(atI, left);
-        const f = squash<Float>(atI + size, left);
-        const g = tanh<Float>(Lanes.load<Float>(atI + 2 * size, left));
-        const o = squash<Float>(atI + 3 * size, left);
-        const kept = v128.mul<Float>(f, Lanes.load<Float>(previous + at, left));
+        const i = v128.load(atI);
+        const f = v128.load(atI + size);
+        const g = tanh<Float>(v128.load(atI + 2 * size));
+        const o = v128.load(atI + 3 * size);
+        const kept = v128.mul<Float>(f, v128.load(previous + at));
         const c = v128.add<Float>(kept, v128.mul<Float>(i, g));
         Lanes.store<Float>(atI + 2 * size, g, left);
         Lanes.store<Float>(cell + at, c, left);
@@ -177,17 +179,17 @@ export function lstmGatesGrad<Float>(
         const left = H - j;
         const at = bytes<Float>(j);
         const from = gates + at;
-        const i = Lanes.load<Float>(from, left);
-        const f = Lanes.load<Float>(from + size, left);
-        const g = Lanes.load<Float>(from + 2 * size, left);
-        const o = Lanes.load<Float>(from + 3 * size, left);
-        const y = tanh<Float>(Lanes.load<Float>(cell + at, left));
-        const d = v128.add<Float>(Lanes.load<Float>(dh + at, left), Lanes.load<Float>(dy + at, left));
+        const i = v128.load(from);
+        const f = v128.load(from + size);
+        const g = v128.load(from + 2 * size);
+        const o = v128.load(from + 3 * size);
+        const y = tanh<Float>(v128.load(cell + at));
+        const d = v128.add<Float>(v128.load(dh + at), v128.load(dy + at));
         const slope = v128.mul<Float>(o, v128.sub<Float>(one, v128.mul<Float>(y, y)));
         const through = Lanes.select(v128.mul<Float>(slope, d), v128.ne<Float>(d, Lanes.zero()));
-        const change = v128.add<Float>(Lanes.load<Float>(dc + at, left), through);
+        const change = v128.add<Float>(v128.load(dc + at), through);
         const live = v128.ne<Float>(change, Lanes.zero());
-        const before = Lanes.load<Float>(previous + at, left);
+        const before = v128.load(previous + at);
         const di = v128.mul<Float>(v128.mul<Float>(g, v128.sub<Float>(one, i)), v128.mul<Float>(i, change));
         const df = v128.mul<Float>(v128.mul<Float>(before, v128.sub<Float>(one, f)), v128.mul<Float>(f, change));
         const dg = v128.mul<Float>(v128.mul<Float>(i, v128.sub<Float>(one, v128.mul<Float>(g, g))), change);
@@ -216,11 +218,12 @@ function tanh<Float>(x: v128): v128 {
   return Vector.tanh<Float>(x);
 }
 
-/** σ, in place. */
-function squash<Float>(at: usize, left: i32): v128 {
-  const y = Vector.sigmoid<Float>(Lanes.load<Float>(at, left));
-  Lanes.store<Float>(at, y, left);
-  return y;
+/** σ, in place, of n neighbours: none waits for another, as each would for what the gates do with it. */
+function squash<Float>(n: i32, at: usize): void {
+  for (; n > 0; n -= Lanes.count<Float>()) {
+    Lanes.store<Float>(at, Vector.sigmoid<Float>(v128.load(at)), n);
+    at += 16;
+  }
 }
 
 function bytes<Float>(elements: i32): usize {

@@ -188,8 +188,7 @@ function backward(
   const dInputs = ids ? scratch(inputs * width, dtype) : dGates;
   const sums = scratch(width, dtype);
   const zeros = scratch(H, dtype);
-  const isOne = T === 1 && h0 > 0; // step: what stands before all of them is h0
-  const beforeAll = isOne ? h0 : to.weightHh ? scratch(steps * H, dtype) : 0;
+  const beforeAll = to.weightHh ? statesBefore(s, h, h0) : 0;
   const read = to.weightIh ? withoutUnread(s, x) : 0;
   const { u8 } = memory();
   const floats = floatsOf(dtype);
@@ -233,12 +232,6 @@ function backward(
   if (to.h0) put(B * H, dState, dH0, to.h0);
   if (to.c0) put(B * H, dCell, dC0, to.c0);
   if (to.weightHh) {
-    // The state before each step: row by row, all states but the last, behind the first.
-    for (let b = 0; b < B && !isOne; b++) {
-      const [at, first] = [beforeAll + b * T * H * size, h0 ? h0 + b * H * size : zeros];
-      u8.copyWithin(at, first, first + H * size);
-      u8.copyWithin(at + H * size, h + b * T * H * size, h + (b * T + T - 1) * H * size);
-    }
     product(count * H, H, steps, toState, 1, width, beforeAll, H, 1, dWeightHh, H, to.weightHh.beta, 0);
   }
   if (ids) {
@@ -271,6 +264,22 @@ function before(
   size: number,
 ): readonly [address: number, row: number] {
   return t > 0 ? [all + (t - 1) * H * size, T * H] : [first, firstRow];
+}
+
+/** The address of the states before each step, [B·T, H]: row by row, all but the last, behind the first, or zeros. */
+function statesBefore(s: Sequence, h: number, h0: number): number {
+  const { B, T, H, dtype, size } = sizesOf(s);
+  if (T === 1 && h0) return h0;
+  const copy = scratch(B * T * H, dtype);
+  const { u8 } = memory();
+  const state = H * size;
+  for (let b = 0; b < B; b++) {
+    const at = copy + b * T * state;
+    if (h0) u8.copyWithin(at, h0 + b * state, h0 + (b + 1) * state);
+    else u8.fill(0, at, at + state);
+    u8.copyWithin(at + state, h + b * T * state, h + (b * T + T - 1) * state);
+  }
+  return copy;
 }
 
 function writeBiases({ inputs, state }: Layer, s: Sequence, floats: Floats, at: number): void {

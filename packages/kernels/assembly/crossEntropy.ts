@@ -18,10 +18,14 @@ const SPREAD: usize = 32; // Σ (x − top), where there is smoothing
 const COUNT: usize = 40; // number of places, where there is smoothing
 const STATE: usize = 48;
 
-// The one row that crossEntropySum is at.
-const ROW = memory.data(88, 8);
-const LOSS: usize = ROW + STATE;
-const STATS: usize = LOSS + 8;
+// The rows that crossEntropySum is at, by number: as many as fit the first-level cache, up to BATCH.
+const BATCH = 8;
+const CACHED = 16384;
+const NUMBERS = memory.data(BATCH * 4, 8);
+const LARGEST = memory.data(BATCH * 8, 8);
+const STATES = memory.data(BATCH * 48, 8);
+const LOSSES = memory.data(BATCH * 8, 8);
+const STATS = memory.data(BATCH * 4 * 8, 8);
 
 /** Adds a block of columns to the states, which begin here if `from` is 0. */
 export function crossEntropyBlock<Float>(
@@ -39,7 +43,10 @@ export function crossEntropyBlock<Float>(
   const row = <usize>n * sizeof<Float>();
   for (let r = 0; r < rows; r++) {
     if (from == 0) begin(states);
-    if (isLive(live, r)) gatherRow<Float>(n, x, classes, labelAt(labels, r) - from, soft, smoothing != 0, states, 0);
+    if (isLive(live, r)) {
+      const largest = <f64>largestOf<Float>(n, x, classes);
+      gatherRow<Float>(n, x, classes, largest, labelAt(labels, r) - from, soft, smoothing != 0, states, 0);
+    }
     x += row;
     if (classes != 0) classes += <usize>n;
     if (soft != 0) soft += row;
@@ -128,7 +135,12 @@ export function crossEntropyGrad<Float>(
   }
 }
 
-/** total += Σ weight·loss over the rows whose weight is not 0, a float64; its derivative goes to `slope`, unless that is 0. */
+/**
+ * total += Σ weight·loss over the rows whose weight is not 0, a float64; its derivative goes to `slope`, unless that is 0.
+ *
+ * Each pass goes over a batch of rows: a row's exponentials wait for its largest, and its slope for their sum, but no row
+ * waits for another.
+ */
 export function crossEntropySum<Float>(
   rows: i32,
   n: i32,
@@ -141,31 +153,68 @@ export function crossEntropySum<Float>(
   slope: usize,
   total: usize,
 ): void {
-  const row = <usize>n * sizeof<Float>();
+  const size = sizeof<Float>();
+  const row = <usize>n * size;
+  const batch = max(1, min(BATCH, CACHED / <i32>row));
   let sum = load<f64>(total);
-  for (let r = 0; r < rows; r++) {
-    const weight = load<Float>(weights);
-    if (weight != 0) {
-      const label = labelAt(labels, r);
-      begin(ROW);
-      gatherRow<Float>(n, x, 0, label, soft, smoothing != 0, ROW, slope);
-      crossEntropyFinish<Float>(1, 0, ROW, smoothing, zLoss, LOSS, STATS, 4);
-      sum += <f64>weight * <f64>load<Float>(LOSS);
-      if (slope != 0) slopeRow<Float>(n, label, soft, weight, <Float>(1 - smoothing) * weight, slope);
-    } else if (slope != 0) memory.fill(slope, 0, row);
-    x += row;
-    if (soft != 0) soft += row;
-    weights += sizeof<Float>();
-    if (slope != 0) slope += row;
+  let next = 0;
+  while (next < rows) {
+    let count = 0;
+    for (; next < rows && count < batch; next++) {
+      if (load<Float>(weights + <usize>next * size) != 0) {
+        store<f64>(LARGEST + ((<usize>count) << 3), <f64>largestOf<Float>(n, x + <usize>next * row, 0));
+        store<i32>(NUMBERS + ((<usize>count) << 2), next);
+        count++;
+      } else if (slope != 0) memory.fill(slope + <usize>next * row, 0, row);
+    }
+    for (let i = 0; i < count; i++) {
+      const r = load<i32>(NUMBERS + ((<usize>i) << 2));
+      const state = STATES + <usize>i * STATE;
+      begin(state);
+      gatherRow<Float>(
+        n,
+        x + <usize>r * row,
+        0,
+        load<f64>(LARGEST + ((<usize>i) << 3)),
+        labelAt(labels, r),
+        rowAt(soft, r, row),
+        smoothing != 0,
+        state,
+        rowAt(slope, r, row),
+      );
+    }
+    crossEntropyFinish<Float>(count, 0, STATES, smoothing, zLoss, LOSSES, STATS, 4);
+    for (let i = 0; i < count; i++) {
+      const r = load<i32>(NUMBERS + ((<usize>i) << 2));
+      const weight = load<Float>(weights + <usize>r * size);
+      sum += <f64>weight * <f64>load<Float>(LOSSES + <usize>i * size);
+      if (slope == 0) continue;
+      const keep = <Float>(1 - smoothing) * weight;
+      slopeRow<Float>(n, i, labelAt(labels, r), rowAt(soft, r, row), weight, keep, slope + <usize>r * row);
+    }
   }
   store<f64>(total, sum);
 }
 
-/** into = exponentials/Σ·factor·weight − share·weight − y·keep, from the exponentials there. */
-function slopeRow<Float>(n: i32, label: i32, soft: usize, weight: Float, keep: Float, into: usize): void {
-  const perExp = <f64>load<Float>(STATS + 2 * sizeof<Float>()) / load<f64>(ROW + SUM);
+/** 0 where there are no rows. */
+function rowAt(rows: usize, row: i32, bytes: usize): usize {
+  return rows == 0 ? 0 : rows + <usize>row * bytes;
+}
+
+/** into = exponentials/Σ·factor·weight − share·weight − y·keep, from the exponentials there; i is the row's place in its batch. */
+function slopeRow<Float>(
+  n: i32,
+  i: i32,
+  label: i32,
+  soft: usize,
+  weight: Float,
+  keep: Float,
+  into: usize,
+): void {
+  const stats = STATS + <usize>i * 4 * sizeof<Float>();
+  const perExp = <f64>load<Float>(stats + 2 * sizeof<Float>()) / load<f64>(STATES + <usize>i * STATE + SUM);
   const factor = v128.splat<Float>(<Float>(perExp * <f64>weight));
-  const share = v128.splat<Float>(load<Float>(STATS + 3 * sizeof<Float>()) * weight);
+  const share = v128.splat<Float>(load<Float>(stats + 3 * sizeof<Float>()) * weight);
   const kept = v128.splat<Float>(keep);
   let j = 0;
   if (soft == 0) {
@@ -208,6 +257,7 @@ function gatherRow<Float>(
   n: i32,
   x: usize,
   classes: usize,
+  largest: f64,
   label: i32,
   soft: usize,
   smooths: bool,
@@ -215,7 +265,7 @@ function gatherRow<Float>(
   exps: usize,
 ): void {
   const before = load<f64>(state + TOP);
-  const top = max(before, <f64>largestOf<Float>(n, x, classes));
+  const top = max(before, largest);
   const shift = <Float>shiftOf<f64>(top);
   const risen = <f64>shift - shiftOf<f64>(before);
   let sum = load<f64>(state + SUM);

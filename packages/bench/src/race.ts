@@ -132,7 +132,7 @@ async function warmUp(name: string, process: Process, { warmUp, round }: Effort)
 async function runRounds(racers: readonly Racer[], { rounds, enough }: Effort): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const racer of racers) {
-      if (round >= 3 && racer.spent > enough) continue;
+      if (racer.spent > (round < 3 ? 3 * enough : enough)) continue;
       const milliseconds = await timeOf(racer.process, racer.times);
       racer.measured.push(milliseconds / racer.times);
       racer.spent += milliseconds;

@@ -14,7 +14,7 @@ export function checkShapes<L extends string>(
   wanted: Readonly<Record<string, Wanted>>,
   known: Readonly<Record<string, number>> = {},
 ): Readonly<Record<L, number>> {
-  const lengths: Record<string, number> = Object.assign({}, known);
+  const lengths: Record<string, number> = Object.assign({}, known); // not a literal that grows: ADR 11
   const got = (): Record<string, Tensor> => Object.fromEntries(Object.entries(wanted).map(([name, [x]]) => [name, x]));
   let dtype: string | undefined;
   for (const name in wanted) {

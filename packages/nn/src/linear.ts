@@ -43,8 +43,8 @@ export function createLinear({ inputSize, outputSize, bias = true, ...options }:
  * console.log(linear(params, tensor([1, 1]))); // => float32[3] [3, 7, 21]
  */
 export function linear({ weight, bias }: LinearParams, x: Tensor): Tensor {
-  const wanted = { x: [x, ["...", "in"]], weight: [weight, ["out", "in"]] } as const;
-  checkShapes("linear", bias ? Object.assign({}, wanted, { bias: [bias, ["out"]] }) : wanted);
+  const last = bias && ({ bias: [bias, ["out"]] } as const);
+  checkShapes("linear", { x: [x, ["...", "in"]], weight: [weight, ["out", "in"]], ...last });
   const rows = reshape(x, [sizeOf(x.shape.slice(0, -1)), weight.shape[1]!]);
   const y = bias ? linearOp({ x: rows, weight, bias }, {}) : matmul(rows, weight, { transposeB: true });
   return reshape(y, [...x.shape.slice(0, -1), weight.shape[0]!]);

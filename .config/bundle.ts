@@ -24,7 +24,7 @@ for (const file of manifests.filter((file) => existsSync(file))) {
     format: "esm",
     target: "es2022",
     packages: "external",
-    charset: "utf8",
+    charset: "ascii", // read and compiled in less time than a file of two-byte characters
     sourcemap: true,
     sourcesContent: false, // src is published, too
     logLevel: "warning",

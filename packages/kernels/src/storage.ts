@@ -10,7 +10,7 @@ export class Storage {
   readonly dtype: DType;
   readonly shape: Shape;
   readonly length: number;
-  /** Byte address of the block; 0: `array` holds the elements; −1: freed. */
+  /** Byte address of the block; 0: `array` holds the elements; -1: freed. */
   pointer = 0;
   array: TypedArray | null = null;
   scope: Scope | null;

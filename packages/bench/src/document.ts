@@ -4,8 +4,9 @@ import { document } from "./paths.ts";
 const opening = `# Benchmarks
 
 Written by \`pnpm bench\`. Each contender runs in a process of its own, on one thread unless its name says otherwise; rounds
-of all of them alternate, so that whatever else the machine does meets all alike. A result is compared with a float64
-reference before it is timed. Compare ratios: the times are those of one machine.
+of all of them alternate, each round on the next core where \`taskset\` is to be had, so that whatever else the machine does
+meets all alike. A result is compared with a float64 reference before it is timed. Compare ratios: the times are those of
+one machine.
 `;
 
 const mark = (name: string): string => `<!-- ${name} -->`;

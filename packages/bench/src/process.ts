@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { childBundle, pytorchScript } from "./paths.ts";
@@ -14,12 +14,14 @@ export class Process {
   readonly #child: ChildProcess;
   readonly #replies: AsyncIterator<string>;
   readonly #patience: number;
+  readonly #parallel: boolean;
   #lastWords = "";
 
   /** `patience` is how many seconds an answer may take. */
   constructor(contender: string, patience: number) {
     this.#patience = patience;
     const [library = "", variant = ""] = contender.split("/");
+    this.#parallel = isParallel(variant);
     const python = library === "pytorch";
     const args = python ? [pytorchScript, variant] : [childBundle, library, variant];
     const options: SpawnOptions = { env: environmentOf(variant), stdio: ["pipe", "ignore", "pipe", "pipe"] };
@@ -34,6 +36,11 @@ export class Process {
   async ask(request: Request): Promise<Reply> {
     if (this.#child.exitCode === null) this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
     return await this.#next(this.#patience);
+  }
+
+  /** Moves it to a core, all its threads, where `taskset` is to be had and it is not a matter of all cores. */
+  runOn(core: number): void {
+    if (!this.#parallel) spawnSync("taskset", ["-acp", String(core), String(this.#child.pid)]);
   }
 
   stop(): void {
@@ -51,9 +58,11 @@ export class Process {
   }
 }
 
+const isParallel = (variant: string): boolean => variant.endsWith(", all threads");
+
 /** One thread, not spinning while it waits, unless the variant says otherwise. */
 function environmentOf(variant: string): NodeJS.ProcessEnv {
-  const threads = variant.endsWith(", all threads") ? {} : { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
+  const threads = isParallel(variant) ? {} : { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
   // By itself glibc maps each large block anew, and the pages' first touch costs far more than the arithmetic.
   const keep = { MALLOC_MMAP_THRESHOLD_: "4000000000", MALLOC_TRIM_THRESHOLD_: "4000000000" };
   return { ...process.env, OMP_WAIT_POLICY: "PASSIVE", ...threads, ...(variant.endsWith(", memory kept") ? keep : {}) };

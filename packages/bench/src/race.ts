@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { difference, readArrays, writeArrays } from "./arrays.ts";
 import type { Effort } from "./effort.ts";
@@ -129,10 +129,13 @@ async function warmUp(name: string, process: Process, { warmUp, round }: Effort)
   return { name, process, times, measured: [], spent: 0 };
 }
 
+/** Each round on the next core, the same for all: on a shared machine each core has neighbours of its own. */
 async function runRounds(racers: readonly Racer[], { rounds, enough }: Effort): Promise<void> {
+  const cores = cpus().length;
   for (let round = 0; round < rounds; round++) {
     for (const racer of racers) {
       if (racer.spent > (round < 3 ? 3 * enough : enough)) continue;
+      racer.process.runOn(round % cores);
       const milliseconds = await timeOf(racer.process, racer.times);
       racer.measured.push(milliseconds / racer.times);
       racer.spent += milliseconds;

@@ -11,7 +11,17 @@ import { fill, fillInto, type Beta } from "./elementwise.ts";
 import { matmulInto } from "./gemm.ts";
 import { boxAlong, broadcast, writeBox } from "./layout.ts";
 import { sum } from "./reduce.ts";
-import { closeScope, currentScope, empty, heapOf, offsetOf, openScope, reshaped, type NdArray } from "./storage.ts";
+import {
+  closeScope,
+  currentScope,
+  empty,
+  heapOf,
+  offsetOf,
+  openScope,
+  reshaped,
+  rowsAt,
+  type NdArray,
+} from "./storage.ts";
 
 /** Softmax cross-entropy of the logits hidden·weightᵀ + bias, which are never held whole. */
 export interface LinearCrossEntropy extends Pick<CrossEntropy, "labels" | "live" | "smoothing" | "zLoss"> {
@@ -29,9 +39,9 @@ interface Target {
   readonly beta: Beta;
 }
 
-// A block of logits, 2 MB in float32: large enough for the products to run at full speed.
+// A block of logits, half a MB in float32: it stays in the second-level cache, and the products run at full speed.
 const ROWS = 512;
-const COLUMNS = 1024;
+const COLUMNS = 256;
 
 /** loss [rows] and the statistics that its gradient needs. Rows that do not count are 0 and not read. */
 export function linearCrossEntropy(given: LinearCrossEntropy): { loss: NdArray; stats: NdArray } {
@@ -63,8 +73,12 @@ export function linearCrossEntropyGrad(
   stats: NdArray,
   dy: NdArray,
 ): void {
-  for (const target of Object.values(to)) if (target?.beta === 0) fillInto(target.into, 0);
-  for (const part of partsOf(given, dy)) {
+  const parts = partsOf(given, dy);
+  for (const [name, target] of Object.entries(to)) {
+    const isWritten = name === "weight" && parts.length > 0; // all of it, by the first part
+    if (target?.beta === 0 && !isWritten) fillInto(target.into, 0);
+  }
+  for (const part of parts) {
     scoped(() => {
       const h = rowsOf(given.hidden, part);
       const [itsStats, itsDy] = [rowsOf(stats, part), rowsOf(reshaped(dy, [given.hidden.shape[0]!]), part)];
@@ -79,9 +93,8 @@ export function linearCrossEntropyGrad(
         crossEntropyGrad(dx, 0, block, itsStats, itsDy, from);
         if (dh) matmulInto(dh, 1, dx, false, weight, false);
         if (to.weight) {
-          const dw = empty(weight.shape, h.dtype);
-          matmulInto(dw, 0, dx, true, h, false);
-          writeBox(to.weight.into, boxAlong(to.weight.into.shape, 0, from), dw, 1);
+          const dw = rowsAt(to.weight.into, from, weight.shape[0]!);
+          matmulInto(dw, part === parts[0] ? to.weight.beta : 1, dx, true, h, false);
         }
         if (to.bias) writeBox(to.bias.into, boxAlong(to.bias.into.shape, 0, from), sum(dx, [0]), 1);
       });

@@ -113,6 +113,15 @@ export function reshaped(x: NdArray, shape: Shape): NdArray {
   return { dtype: x.dtype, shape, storage: x.storage };
 }
 
+/** `count` neighbours of x along its first axis, from `from` on, where they lie: to be used while x is, and not to be freed. */
+export function rowsAt({ dtype, shape, storage }: NdArray, from: number, count: number): NdArray {
+  const width = sizeOf(shape.slice(1));
+  const part = new Storage(dtype, [count, ...shape.slice(1)], count * width, storage.scope);
+  part.array = storage.array && storage.array.subarray(from * width, (from + count) * width);
+  part.pointer = storage.pointer && storage.pointer + from * width * bytesOf[dtype];
+  return { dtype, shape: part.shape, storage: part };
+}
+
 function largest(scope: Scope | null): string {
   const all: Storage[] = [];
   for (let s = scope; s; s = s.parent) all.push(...s.born.filter((storage) => storage.pointer > 0));

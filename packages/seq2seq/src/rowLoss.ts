@@ -31,7 +31,7 @@ export interface CrossEntropy {
   /** [B, T], 0 where a row is not read. */
   readonly each: (rows: ReadRows, rates: Rates) => Tensor;
   /** Σ weight·ce for constant weights and labels, where there is a shorter way to it. */
-  readonly sum?: (rows: ReadRows, weights: Tensor, rates: Rates) => Tensor;
+  readonly sum?: (rows: Omit<ReadRows, "read">, weights: Tensor, rates: Rates) => Tensor;
 }
 
 export const crossEntropyOfLogits: CrossEntropy = {
@@ -44,7 +44,7 @@ export interface RowLoss {
   readonly each: (rows: ReadRows) => Tensor;
   /** Whether a row that is not read has a loss of 0. */
   readonly skips: boolean;
-  readonly sum: ((rows: ReadRows, weights: Tensor) => Tensor) | null;
+  readonly sum: ((rows: Omit<ReadRows, "read">, weights: Tensor) => Tensor) | null;
 }
 
 /** The loss of rows that the options ask for, checked. */

@@ -395,3 +395,15 @@ test("argMin names the first of several, and the first NaN; any and all count Na
   expect(o.any(x, { axis: 1 }).toArray()).toEqual([true, true]);
   expect(o.all(x, { axis: 0 }).toArray()).toEqual([false, true, true]);
 });
+
+test("softmaxCrossEntropySum refuses weights and labels that need a gradient, instead of giving them none", () => {
+  const [x, w] = [tensor([[1, 2]]), tensor([1], { requiresGrad: true })];
+  const want = "want a constant, or a sum over softmaxCrossEntropy";
+  expect(() => o.softmaxCrossEntropySum(x, [0], w)).toThrow(
+    `weights that need a gradient; got weights float32[1]; ${want}`,
+  );
+  const soft = tensor([[0.5, 0.5]], { requiresGrad: true });
+  expect(() => o.softmaxCrossEntropySum(x, soft, [1])).toThrow(
+    `labels that need a gradient; got labels float32[1,2]; ${want}`,
+  );
+});

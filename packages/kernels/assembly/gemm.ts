@@ -18,7 +18,7 @@ export function gemmWorkspaceBytes(): i32 {
   return <i32>(TILE_BYTES + A_BYTES + B_BYTES);
 }
 
-/** `again`: B is that of the call before, with nothing multiplied in between, and need not be copied again if all of it fits. */
+/** If `packed`, b is what packFactor made of B; its strides are not read. */
 export function gemm<Float>(
   M: i32,
   N: i32,
@@ -32,7 +32,7 @@ export function gemm<Float>(
   c: usize,
   cRow: i32,
   beta: i32,
-  again: i32,
+  packed: i32,
   ws: usize,
 ): void {
   const ar = bytes<Float>(aRow);
@@ -42,6 +42,8 @@ export function gemm<Float>(
   const cr = bytes<Float>(cRow);
   if (K == 0) {
     for (let i = 0; i < M && beta == 0; i++) memory.fill(c + <usize>i * cr, 0, bytes<Float>(N));
+  } else if (packed) {
+    multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, true, ws);
   } else if (M == 1) {
     // Packing a matrix to multiply it by one vector takes longer than multiplying.
     if (bCol == 1) combineRows<Float>(N, K, a, ac, b, br, c, beta);
@@ -50,8 +52,30 @@ export function gemm<Float>(
     if (aRow == 1) combineRows<Float>(M, K, b, br, a, ac, c, beta);
     else dotRows<Float>(M, K, b, br, a, ar, ac, c, beta, ws);
   } else {
-    multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, again, ws);
+    multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, false, ws);
   }
+}
+
+/** Copies B, N columns of length K, to packedBytes(N, K) at `to`, as products read it: for several with the same B. */
+export function packFactor<Float>(N: i32, K: i32, b: usize, bRow: i32, bCol: i32, to: usize): void {
+  const NC = columnsOfBlock<Float>();
+  for (let j = 0; j < N; j += NC) {
+    const nc = min(N - j, NC);
+    for (let k = 0; k < K; k += KC) {
+      const kc = min(K - k, KC);
+      const from = b + bytes<Float>(j * bCol + k * bRow);
+      packPanels<Float>(nc, kc, from, bytes<Float>(bCol), bytes<Float>(bRow), to);
+      to += bytesOfBlock<Float>(nc, kc);
+    }
+  }
+}
+
+function columnsOfBlock<Float>(): i32 {
+  return <i32>(B_BYTES / sizeof<Float>()) / KC;
+}
+
+function bytesOfBlock<Float>(nc: i32, kc: i32): usize {
+  return <usize>((nc + 7) & ~7) * <usize>kc * sizeof<Float>();
 }
 
 /** `count` products. A batch stride of 0 repeats an operand; for C it adds all products into one. */
@@ -75,7 +99,7 @@ export function gemmBatch<Float>(
   ws: usize,
 ): void {
   for (let i = 0; i < count; i++) {
-    gemm<Float>(M, N, K, a, aRow, aCol, b, bRow, bCol, c, cRow, i > 0 && cBatch == 0 ? 1 : beta, i > 0 && bBatch == 0 ? 1 : 0, ws);
+    gemm<Float>(M, N, K, a, aRow, aCol, b, bRow, bCol, c, cRow, i > 0 && cBatch == 0 ? 1 : beta, 0, ws);
     a += bytes<Float>(aBatch);
     b += bytes<Float>(bBatch);
     c += bytes<Float>(cBatch);
@@ -96,21 +120,20 @@ function multiplyBlocks<Float>(
   c: usize,
   cRow: usize,
   beta: i32,
-  again: i32,
+  isPacked: bool,
   ws: usize,
 ): void {
   const size = sizeof<Float>();
   const MC = 96 * 4 / <i32>size;
-  const NC = <i32>(B_BYTES / size) / KC;
+  const NC = columnsOfBlock<Float>();
   const packedA = ws + TILE_BYTES;
-  const fits = <usize>(N + 7) * <usize>K * size <= B_BYTES;
-  let packedB = packedA + A_BYTES;
+  let packedB = isPacked ? b : packedA + A_BYTES;
   for (let j = 0; j < N; j += NC) {
     const nc = min(N - j, NC);
     for (let k = 0; k < K; k += KC) {
       const kc = min(K - k, KC);
       const more = beta != 0 || k > 0;
-      if (!(fits && again)) packPanels<Float>(nc, kc, b + <usize>j * bCol + <usize>k * bRow, bCol, bRow, packedB);
+      if (!isPacked) packPanels<Float>(nc, kc, b + <usize>j * bCol + <usize>k * bRow, bCol, bRow, packedB);
       for (let i = 0; i < M; i += MC) {
         const mc = min(M - i, MC);
         const at = c + <usize>i * cRow + <usize>j * size;
@@ -123,7 +146,7 @@ function multiplyBlocks<Float>(
         }
         multiplyPanels<Float>(mc, nc, kc, rows, row, packedB, at, cRow, more, ws);
       }
-      if (fits) packedB += <usize>((nc + 7) & ~7) * <usize>kc * size;
+      if (isPacked) packedB += bytesOfBlock<Float>(nc, kc);
     }
   }
 }

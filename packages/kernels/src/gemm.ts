@@ -2,7 +2,7 @@ import { bytesOf, type DType, type TypedArray } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formsOf, type Forms } from "./forms.ts";
 import { floatsOf, memory } from "./memory.ts";
-import { begin, end, input, output } from "./staging.ts";
+import { begin, end, input, output, scratch } from "./staging.ts";
 import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
 
 const forms: Forms = /* @__PURE__ */ formsOf("gemmBatch");
@@ -94,10 +94,7 @@ function productTwin(
   }
 }
 
-/**
- * C = A·B + beta·C by address and strides, for operations that stage their operands themselves. `again`, 0 or 1, says that B
- * is that of the call before, with nothing multiplied in between: it need not be packed again.
- */
+/** C = A·B + beta·C by address and strides, for operations that stage their operands themselves. */
 export type ProductAt = (
   m: number,
   n: number,
@@ -111,20 +108,49 @@ export type ProductAt = (
   c: number,
   cRow: number,
   beta: number,
-  again: number,
 ) => void;
 
 const productForms: Forms = /* @__PURE__ */ formsOf("gemm");
+const packForms: Forms = /* @__PURE__ */ formsOf("packFactor");
 
 export function productAt(dtype: DType): ProductAt {
   const wasm = formFor(productForms, dtype);
   const { workspace } = memory();
-  if (wasm) return (...numbers) => wasm(...numbers, workspace);
+  if (wasm) {
+    return (m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta) =>
+      wasm(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta, 0, workspace);
+  }
   const size = bytesOf[dtype];
   return (m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta) => {
     const heap = floatsOf(dtype);
     productTwin(heap, heap, heap, m, n, k, a / size, aRow, aColumn, b / size, bRow, bColumn, c / size, cRow, beta);
   };
+}
+
+/** C = A·B + beta·C, for A [m, k] and C [m, n] of one size, and one B. */
+export type ProductBy = (a: number, aRow: number, aColumn: number, c: number, cRow: number, beta: number) => void;
+
+/** `times` products by B [k, n], which is packed before the first of them. Takes scratch memory. */
+export function productBy(
+  dtype: DType,
+  times: number,
+  m: number,
+  n: number,
+  k: number,
+  b: number,
+  bRow: number,
+  bColumn: number,
+): ProductBy {
+  const wasm = formFor(productForms, dtype);
+  if (!wasm || times === 1) {
+    const product = productAt(dtype);
+    return (a, aRow, aColumn, c, cRow, beta) => product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta);
+  }
+  const packed = scratch(Math.ceil(n / 8) * 8 * k, dtype);
+  formFor(packForms, dtype)!(n, k, b, bRow, bColumn, packed);
+  const { workspace } = memory();
+  return (a, aRow, aColumn, c, cRow, beta) =>
+    wasm(m, n, k, a, aRow, aColumn, packed, 0, 0, c, cRow, beta, 1, workspace);
 }
 
 const rowsOf = (x: NdArray, transposed: boolean): number => x.shape[x.shape.length - (transposed ? 1 : 2)]!;

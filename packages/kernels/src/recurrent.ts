@@ -1,7 +1,7 @@
 import { bytesOf, type DType } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formsOf, type Forms, type Wasm } from "./forms.ts";
-import { productAt } from "./gemm.ts";
+import { productAt, productBy } from "./gemm.ts";
 import { floatsOf, memory } from "./memory.ts";
 import * as twins from "./recurrentTwins.ts";
 import type { Floats, Twin } from "./recurrentTwins.ts";
@@ -107,46 +107,48 @@ function sizesOf({ x, ids, lengths, weightIh, weightHh }: Sequence) {
 
 function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; saved: SavedSequence } {
   const { B, T, H, E, inputs, dtype, size } = sizesOf(s);
+  const [width, row] = [4 * H, 4 * H * size];
   const isCell = !s.ids && s.x.shape.length === 2;
   const states = empty(s.c0 ? [B * T + B, H] : isCell ? [B, H] : [B, T, H], dtype);
-  const saved = saves ? { gates: empty([B, T, 4, H], dtype), cells: empty(s.c0 ? [B, T, H] : [0], dtype) } : null;
+  const saved = saves ? { gates: empty([T, B, 4, H], dtype), cells: empty(s.c0 ? [B, T, H] : [0], dtype) } : null;
   begin();
   const [h, lengths] = [output(states.storage, false), input(s.lengths.storage)];
   const [weightIh, weightHh, x] = [input(s.weightIh.storage), input(s.weightHh.storage), input(s.x.storage)];
   const h0 = s.h0.storage.length > 0 ? input(s.h0.storage) : 0;
   const c0 = s.c0 && s.c0.storage.length > 0 ? input(s.c0.storage) : 0;
-  const ids = s.ids ? input(s.ids.storage) : 0;
-  const gates = saved ? output(saved.gates.storage, false) : scratch(B * T * 4 * H, dtype);
+  const gates = saved ? output(saved.gates.storage, false) : scratch(B * width, dtype);
   const cells = !s.c0 ? 0 : saved ? output(saved.cells.storage, false) : scratch(B * T * H, dtype);
-  const projected = s.ids ? scratch(inputs * 4 * H, dtype) : gates;
-  const zeros = scratch(H, dtype);
+  const [zeros, biases] = [scratch(H, dtype), scratch(width, dtype)];
+  const projected = s.ids ? scratch(inputs * width, dtype) : 0;
+  const ids = s.ids ? idsByTime(s.ids) : 0;
+  const fromInput = layer.inputs.map(({ first, count, column }) => ({
+    multiply: productBy(dtype, ids ? 1 : T, ids ? inputs : B, count * H, E, weightIh + first * H * E * size, 1, E),
+    to: column * H * size,
+  }));
+  const { count, column } = layer.state;
+  const fromState = productBy(dtype, T, B, count * H, H, weightHh, 1, H);
   const { u8 } = memory();
   const floats = floatsOf(dtype);
-  const product = productAt(dtype);
   floats.fill(0, zeros / size, zeros / size + H);
+  writeBiases(layer, s, floats, biases / size);
+  /** Of inputs `step` apart, what they give to the gates, on top of the biases. */
+  const project = (count: number, from: number, step: number, to: number): void => {
+    u8.copyWithin(to, biases, biases + row);
+    for (let i = 1; i < count; i *= 2) u8.copyWithin(to + i * row, to, to + Math.min(i, count - i) * row);
+    for (const part of fromInput) part.multiply(from, step, 1, to + part.to, width, 1);
+  };
+  if (ids) project(inputs, x, E, projected);
 
-  // Every row of gates begins as the biases, to which the products are added.
-  const row = 4 * H * size;
-  writeBiases(layer, s, floats, projected / size);
-  for (let i = 1; i < inputs; i *= 2) {
-    u8.copyWithin(projected + i * row, projected, projected + Math.min(i, inputs - i) * row);
-  }
-  for (const { first, count, column } of layer.inputs) {
-    const [weight, to] = [weightIh + first * H * E * size, projected + column * H * size];
-    product(inputs, count * H, E, x, E, 1, weight, 1, E, to, 4 * H, 1, 0);
-  }
-  if (ids) either(takeForms, twins.takeRows, dtype)(B * T, 4 * H, projected, ids, gates);
+  const take = either(takeForms, twins.takeRows, dtype);
   const gate = either(layer.forward, layer.forwardTwin, dtype);
-  const { count, column } = layer.state;
   for (let t = 0; t < T; t++) {
     const [state, stateRow] = before(t, h, h0 || zeros, h0 ? H : 0, H, T, size);
     const [memory, memoryRow] = s.c0 ? before(t, cells, c0 || zeros, c0 ? H : 0, H, T, size) : [state, stateRow];
-    const at = gates + t * row;
-    const to = at + column * H * size;
-    const again = t > (h0 ? 0 : 1) ? 1 : 0;
-    if (t > 0 || h0) product(B, count * H, H, state, stateRow, 1, weightHh, 1, H, to, 4 * T * H, 1, again);
-    const [out, cell] = [h + t * H * size, cells + t * H * size];
-    gate(B, H, t, lengths, at, 4 * T * H, memory, memoryRow, out, T * H, cell);
+    const at = saved ? gates + t * B * row : gates;
+    if (ids) take(B, width, projected, ids + t * B * 4, at);
+    else project(B, x + t * E * size, T * E, at);
+    if (t > 0 || h0) fromState(state, stateRow, 1, at + column * H * size, width, 1);
+    gate(B, H, t, lengths, at, width, memory, memoryRow, h + t * H * size, T * H, cells + t * H * size);
   }
   if (s.c0) {
     const [counts, countsAt] = [heapOf(s.lengths.storage), offsetOf(s.lengths.storage)];
@@ -160,6 +162,9 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   return { output: states, saved: saved ?? { gates: states, cells: states } };
 }
 
+/** Rows of gates' gradients that are multiplied at once: with fewer, a product would mostly load and store its result. */
+const ROWS = 64;
+
 function backward(
   layer: Layer,
   s: Sequence,
@@ -169,7 +174,8 @@ function backward(
   to: SequenceGrads,
 ): void {
   const { B, T, H, E, inputs, dtype, size } = sizesOf(s);
-  const [width, row, steps] = [4 * H, 4 * H * size, B * T];
+  const [width, row] = [4 * H, 4 * H * size];
+  const steps = Math.min(T, Math.ceil(ROWS / Math.max(B, 1)));
   begin();
   const [h, dh, lengths] = [input(states.storage), input(dy.storage), input(s.lengths.storage)];
   const [weightIh, weightHh, x] = [input(s.weightIh.storage), input(s.weightHh.storage), input(s.x.storage)];
@@ -180,105 +186,122 @@ function backward(
   const into = (target: Target | undefined): number => (target ? output(target.into.storage, target.beta === 1) : 0);
   const [dWeightIh, dWeightHh, dX] = [into(to.weightIh), into(to.weightHh), into(to.x)];
   const [dBiasIh, dBiasHh, dH0, dC0] = [into(to.biasIh), into(to.biasHh), into(to.h0), into(to.c0)];
-  const ids = s.ids ? input(s.ids.storage) : 0;
+  const ids = s.ids ? idsByTime(s.ids) : 0;
 
-  const dGates = scratch(steps * width, dtype);
+  // The gradients of a few steps' gates: what they add to other gradients is added while the cache holds them.
+  const dGates = scratch(steps * B * width, dtype);
   const dState = scratch(B * H, dtype);
   const dCell = s.c0 ? scratch(B * H, dtype) : 0;
   const dInputs = ids ? scratch(inputs * width, dtype) : dGates;
-  const sums = scratch(width, dtype);
-  const zeros = scratch(H, dtype);
-  const beforeAll = to.weightHh ? statesBefore(s, h, h0) : 0;
+  const [stateRows, inputRows] = [scratch(steps * B * H, dtype), scratch(steps * B * E, dtype)];
+  const [sums, part, zeros] = [scratch(width, dtype), scratch(width, dtype), scratch(H, dtype)];
   const read = to.weightIh ? withoutUnread(s, x) : 0;
+  const { count, column } = layer.state;
+  const toState = productBy(dtype, T, B, H, count * H, weightHh, H, 1);
+  const pieces = layer.inputs.map(({ first, count, column }) => ({
+    toInput: productBy(dtype, ids ? 1 : T, ids ? inputs : B, E, count * H, weightIh + first * H * E * size, E, 1),
+    rows: count * H,
+    from: column * H * size,
+    to: first * H * size,
+  }));
   const { u8 } = memory();
   const floats = floatsOf(dtype);
   const product = productAt(dtype);
   floats.fill(0, zeros / size, zeros / size + H);
   floats.fill(0, dState / size, dState / size + B * H);
-  if (dCell) u8.copyWithin(dCell, dh + steps * H * size, dh + (steps + B) * H * size);
+  if (ids) floats.fill(0, dInputs / size, dInputs / size + inputs * width);
+  if (dCell) u8.copyWithin(dCell, dh + B * T * H * size, dh + (B * T + B) * H * size);
 
   const pull = either(layer.backward, layer.backwardTwin, dtype);
-  const { count, column } = layer.state;
-  const toState = dGates + column * H * size;
-  for (let t = T - 1; t >= 0; t--) {
-    const [memory, memoryRow] = s.c0
-      ? before(t, cells, c0 || zeros, c0 ? H : 0, H, T, size)
-      : before(t, h, h0 || zeros, h0 ? H : 0, H, T, size);
-    const [at, of] = [t * row, t * H * size];
-    pull(
-      B,
-      H,
-      t,
-      lengths,
-      gates + at,
-      T * width,
-      memory,
-      memoryRow,
-      dh + of,
-      T * H,
-      dState,
-      dGates + at,
-      cells + of,
-      dCell,
-    );
-    const [beta, again] = [s.c0 ? 0 : 1, t < T - 1 ? 1 : 0];
-    if (t > 0 || dH0) product(B, H, count * H, toState + at, T * width, 1, weightHh, H, 1, dState, H, beta, again);
-  }
   const addRows = either(scatterForms, twins.scatterAddRows, dtype);
+  const sumRows = either(sumForms, twins.sumRows, dtype);
+  const stateBefore = (t: number): Place => before(t, h, h0 || zeros, h0 ? H : 0, H, T, size);
+  const cellBefore = (t: number): Place => before(t, cells, c0 || zeros, c0 ? H : 0, H, T, size);
+  const inputAt = (t: number): Place => [read + t * E * size, T * E];
+  /** What gradients of inputs, `n` rows from `from` on, add to those of weights and biases. */
+  const toWeights = (n: number, from: number, [rows, step]: Place, adds: boolean): void => {
+    for (const piece of pieces) {
+      if (!to.weightIh) break;
+      const beta = adds ? 1 : to.weightIh.beta;
+      product(piece.rows, E, n, from + piece.from, 1, width, rows, step, 1, dWeightIh + piece.to * E, E, beta);
+    }
+    if (!to.biasIh && !to.biasHh) return;
+    sumRows(1, n, width, from, adds ? part : sums);
+    if (adds) addRows(1, width, part, zeros, sums);
+  };
+  /** And to those of the inputs themselves. */
+  const toInputs = (from: number, at: number, step: number): void => {
+    pieces.forEach((piece, i) => piece.toInput(from + piece.from, width, 1, at, step, i === 0 ? to.x!.beta : 1));
+  };
+
+  for (let end = T; end > 0; end -= steps) {
+    const first = Math.max(0, end - steps);
+    for (let t = end - 1; t >= first; t--) {
+      const at = dGates + (t - first) * B * row;
+      const of = t * H * size;
+      const [memory, memoryRow] = s.c0 ? cellBefore(t) : stateBefore(t);
+      const itsGates = gates + t * B * row;
+      pull(B, H, t, lengths, itsGates, width, memory, memoryRow, dh + of, T * H, dState, at, cells + of, dCell);
+      if (t > 0 || dH0) toState(at + column * H * size, width, 1, dState, H, s.c0 ? 0 : 1);
+      if (to.x && !ids) toInputs(at, dX + t * E * size, T * E);
+    }
+    const n = (end - first) * B;
+    if (to.weightHh) {
+      const [rows, step] = rowsByTime(first, end, stateBefore, B, H * size, stateRows, size);
+      const beta = end < T ? 1 : to.weightHh.beta;
+      product(count * H, H, n, dGates + column * H * size, 1, width, rows, step, 1, dWeightHh, H, beta);
+    }
+    if (ids) addRows(n, width, dGates, ids + first * B * 4, dInputs);
+    else toWeights(n, dGates, rowsByTime(first, end, inputAt, B, E * size, inputRows, size), end < T);
+  }
+  if (ids) toWeights(inputs, dInputs, [read, E], false);
+  if (ids && to.x) toInputs(dInputs, dX, E);
   const put = (n: number, from: number, at: number, { beta }: Exclude<Target, null>): void => {
     if (beta) addRows(1, n, from, zeros, at);
     else u8.copyWithin(at, from, from + n * size);
   };
   if (to.h0) put(B * H, dState, dH0, to.h0);
   if (to.c0) put(B * H, dCell, dC0, to.c0);
-  if (to.weightHh) {
-    product(count * H, H, steps, toState, 1, width, beforeAll, H, 1, dWeightHh, H, to.weightHh.beta, 0);
-  }
-  if (ids) {
-    floats.fill(0, dInputs / size, dInputs / size + inputs * width);
-    addRows(steps, width, dGates, ids, dInputs);
-  }
-  if (to.biasIh || to.biasHh) either(sumForms, twins.sumRows, dtype)(1, inputs, width, dInputs, sums);
   if (to.biasHh) put(count * H, sums + column * H * size, dBiasHh, to.biasHh);
-  for (const piece of layer.inputs) {
-    const [from, rows] = [dInputs + piece.column * H * size, piece.count * H];
-    const weight = piece.first * H * E * size;
-    if (to.biasIh) put(rows, sums + piece.column * H * size, dBiasIh + piece.first * H * size, to.biasIh);
-    if (to.weightIh) product(rows, E, inputs, from, 1, width, read, E, 1, dWeightIh + weight, E, to.weightIh.beta, 0);
-    if (to.x) {
-      const beta = piece === layer.inputs[0] ? to.x.beta : 1;
-      product(inputs, E, rows, from, width, 1, weightIh + weight, E, 1, dX, E, beta, 0);
-    }
+  for (const piece of pieces) {
+    if (to.biasIh) put(piece.rows, sums + piece.from, dBiasIh + piece.to, to.biasIh);
   }
   end();
 }
 
+/** The address of rows of a matrix, and the stride from row to row in elements. */
+type Place = readonly [address: number, row: number];
+
 /** What stands before step t: a row of `all` [B, T, H], or of `first`. */
-function before(
-  t: number,
-  all: number,
-  first: number,
-  firstRow: number,
-  H: number,
-  T: number,
-  size: number,
-): readonly [address: number, row: number] {
+function before(t: number, all: number, first: number, firstRow: number, H: number, T: number, size: number): Place {
   return t > 0 ? [all + (t - 1) * H * size, T * H] : [first, firstRow];
 }
 
-/** The address of the states before each step, [B·T, H]: row by row, all but the last, behind the first, or zeros. */
-function statesBefore(s: Sequence, h: number, h0: number): number {
-  const { B, T, H, dtype, size } = sizesOf(s);
-  if (T === 1 && h0) return h0;
-  const copy = scratch(B * T * H, dtype);
+/** Rows of `bytes` of the steps first to end, [(end − first)·B, …]: where those of one step are, or a copy of several. */
+function rowsByTime(
+  first: number,
+  end: number,
+  placeOf: (t: number) => Place,
+  B: number,
+  bytes: number,
+  copy: number,
+  size: number,
+): Place {
+  if (end - first === 1) return placeOf(first);
   const { u8 } = memory();
-  const state = H * size;
-  for (let b = 0; b < B; b++) {
-    const at = copy + b * T * state;
-    if (h0) u8.copyWithin(at, h0 + b * state, h0 + (b + 1) * state);
-    else u8.fill(0, at, at + state);
-    u8.copyWithin(at + state, h + b * T * state, h + (b * T + T - 1) * state);
+  for (let t = first, to = copy; t < end; t++) {
+    const [from, row] = placeOf(t);
+    for (let b = 0; b < B; b++, to += bytes) u8.copyWithin(to, from + b * row * size, from + b * row * size + bytes);
   }
+  return [copy, bytes / size];
+}
+
+/** The address of a copy of ids [B, T] as [T, B]. */
+function idsByTime({ storage, shape }: NdArray): number {
+  const [B, T] = shape as readonly [number, number];
+  const copy = scratch(B * T, "int32");
+  const [heap, at, { i32 }] = [heapOf(storage), offsetOf(storage), memory()];
+  for (let i = 0; i < B * T; i++) i32[copy / 4 + (i % T) * B + Math.floor(i / T)] = heap[at + i]!;
   return copy;
 }
 

@@ -436,21 +436,20 @@ describe.each(TYPES)("gemm, %s", (type) => {
     }
   });
 
-  test("again: B is not read a second time if its copy fits, seed 6", () => {
+  test.each(shapes)("packFactor, %i × %i × %i: products by B packed once, seed 6", (M, N, K) => {
     const random = generator(6);
-    // prettier-ignore
-    for (const [N, K, fits] of [[17, 300, true], [800, 6, true], [800, 300, false]] as const) {
-      const M = 3;
+    for (const layout of layouts) {
       const arena = new Arena();
-      const b = matrix(arena, type, K, N, "columns", random);
+      const [a, b] = [matrix(arena, type, M, K, "rows", random), matrix(arena, type, K, N, layout, random)];
+      const c = arena.place(floats(type, new Array<number>(M * N).fill(1)));
+      const packed = arena.place(floats(type, new Array<number>(Math.ceil(N / 8) * 8 * K).fill(NaN)));
       const ws = arena.place(workspace);
-      for (const again of [0, 1]) {
-        const a = matrix(arena, type, M, K, again ? "rows" : "columns", random);
-        const c = arena.place(floats(type, new Array<number>(M * N).fill(0)));
-        if (again && fits) new Uint8Array(memory.buffer, b.at, 4 * N * K).fill(0xff); // NaN
-        kernels[`gemm_${type}`](M, N, K, a.at, a.row, a.col, b.at, b.row, b.col, c, N, 0, again, ws);
-        const want = floats(type, Array.from({ length: M * N }, (_, i) => chain(0, K, a, b, Math.floor(i / N), i % N)));
-        expect(firstDifference(arena.read(type, c, M * N), want), `${N} × ${K}, again ${again}`).toBe(-1);
+      kernels[`packFactor_${type}`](N, K, b.at, b.row, b.col, packed);
+      for (const beta of [1, 0]) {
+        kernels[`gemm_${type}`](M, N, K, a.at, a.row, a.col, packed, 0, 0, c, N, beta, 1, ws);
+        arena.check();
+        const want = Array.from({ length: M * N }, (_, i) => chain(beta, K, a, b, Math.floor(i / N), i % N));
+        expect(firstDifference(arena.read(type, c, M * N), floats(type, want)), `${layout} beta ${beta}`).toBe(-1);
       }
     }
   });

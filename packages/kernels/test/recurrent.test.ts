@@ -32,13 +32,19 @@ interface Case {
   readonly starts: boolean;
 }
 
-/** Parts of vectors, whole ones and more; rows without steps; one step; tables and none. */
+const upTo = (T: number, B: number): number[] => Array.from({ length: B }, (_, b) => (b * 7) % (T + 1));
+
+/** Parts of vectors, whole ones and more; rows without steps; one step; tables and none; weights' gradients of all steps at once, of two, of one. */
 const cases: readonly Case[] = [
   { B: 1, T: 1, E: 1, H: 1, lengths: [1], V: 0, starts: true },
   { B: 3, T: 4, E: 5, H: 3, lengths: [4, 0, 2], V: 0, starts: true },
   { B: 3, T: 4, E: 2, H: 8, lengths: [4, 4, 4], V: 5, starts: false },
   { B: 2, T: 3, E: 4, H: 13, lengths: [1, 3], V: 2, starts: true },
   { B: 0, T: 2, E: 2, H: 4, lengths: [], V: 0, starts: false },
+  { B: 33, T: 5, E: 3, H: 2, lengths: upTo(5, 33), V: 0, starts: false },
+  { B: 33, T: 5, E: 3, H: 2, lengths: upTo(5, 33), V: 7, starts: true },
+  { B: 65, T: 3, E: 2, H: 3, lengths: upTo(3, 65), V: 0, starts: true },
+  { B: 65, T: 3, E: 2, H: 3, lengths: upTo(3, 65), V: 4, starts: false },
 ];
 
 /** The operands of a layer, made alike each time. */
@@ -87,7 +93,7 @@ const both =
 
 describe.each(["float32", "float64"] as const)(`%s, seed ${seed}`, (dtype) => {
   describe.each(["gru", "lstm"] as const)("%s", (layer) => {
-    it.each(cases)("is its twin: %j", (given) => {
+    it.each(cases)("is its twin, B $B, T $T, E $E, H $H, V $V", (given) => {
       for (const beta of [0, 1] as const) {
         const run = both(layer, given, dtype, beta);
         const want = outcome(twin, false, run);

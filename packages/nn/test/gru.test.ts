@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { composedGru } from "../src/gru.ts";
 import {
+  batchOfLengths,
   expectClose,
   expectError,
   expectSame,
@@ -101,7 +102,7 @@ describe("gru", () => {
     const arbitrary = fc.record({
       seed: fc.nat(1000),
       T: fc.integer({ min: 1, max: 5 }),
-      lengths: fc.array(fc.nat(5), { minLength: 1, maxLength: 3 }),
+      lengths: batchOfLengths(5),
       packed: fc.boolean(),
     });
     fc.assert(
@@ -204,7 +205,7 @@ describe("gru", () => {
       E: fc.integer({ min: 1, max: 5 }),
       H: fc.integer({ min: 1, max: 9 }),
       V: fc.integer({ min: 1, max: 6 }),
-      lengths: fc.array(fc.nat(5), { minLength: 1, maxLength: 4 }),
+      lengths: batchOfLengths(5),
       embedded: fc.boolean(),
       starts: fc.boolean(),
     });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { step, tensor, type DType, type GradusError, type Shape, type Tensor } from "@gradus/core";
 import { createRandom, uniform } from "@gradus/nn";
+import fc from "fast-check";
 import { expect } from "vitest";
 
 /** Numbers as JSON holds them. */
@@ -59,6 +60,13 @@ export function expectSameInStep(compute: () => readonly Tensor[]): void {
 
 export function random(seed: number, shape: Shape, dtype: "float32" | "float64" = "float64"): Tensor {
   return uniform(shape, { random: createRandom(seed), low: -1, high: 1, dtype });
+}
+
+/** Lengths up to `most` of the rows of a batch. A few batches are so large that layers treat steps by twos or singly. */
+export function batchOfLengths(most: number): fc.Arbitrary<number[]> {
+  const lengths = fc.array(fc.nat(most), { minLength: 1, maxLength: 4 });
+  const times = fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constantFrom(17, 33) });
+  return fc.tuple(lengths, times).map(([some, n]) => new Array<number[]>(n).fill(some).flat());
 }
 
 type ErrorClass = new (op: string, problem: string) => GradusError;

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { composedLstm } from "../src/lstm.ts";
 import {
+  batchOfLengths,
   expectClose,
   expectError,
   expectSame,
@@ -114,7 +115,7 @@ describe("lstm", () => {
       E: fc.integer({ min: 1, max: 5 }),
       H: fc.integer({ min: 1, max: 9 }),
       V: fc.integer({ min: 1, max: 6 }),
-      lengths: fc.array(fc.nat(5), { minLength: 1, maxLength: 4 }),
+      lengths: batchOfLengths(5),
       embedded: fc.boolean(),
       starts: fc.boolean(),
     });

@@ -1,13 +1,14 @@
 import { broadcastTo, defineFused, full, zeros, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { add, concat, matmul, mul, reshape, sigmoid, slice, sub, take, tanh } from "@gradus/ops";
-import { checkShapes } from "./arguments.ts";
+import { checkShapes, type Wanted } from "./arguments.ts";
 import { linear } from "./linear.ts";
 import {
   byRow,
   byTime,
   createRecurrent,
   lastOf,
+  noStates,
   sequenceOf,
   wantedParams,
   type RecurrentInputs,
@@ -35,7 +36,7 @@ export function createGru(sizes: RecurrentSizes): GruParams {
 }
 
 /**
- * One step, from an input x [B, E] and a state h [B, H] to the next state [B, H]:
+ * One step, from an input x [B, E] and a state h [B, H], 0 if undefined, to the next state [B, H]:
  * r = σ(Wᵣx + bᵣ + Uᵣh + cᵣ), z = σ(W_z·x + b_z + U_z·h + c_z), n = tanh(Wₙx + bₙ + r·(Uₙh + cₙ)), h′ = (1 − z)·n + z·h,
  * with W, U, b, c the rows of weightIh, weightHh, biasIh, biasHh for each gate.
  * @throws ShapeError for shapes that do not fit, DTypeError for mixed dtypes.
@@ -44,12 +45,12 @@ export function createGru(sizes: RecurrentSizes): GruParams {
  * const zero = createGru({ inputSize: 1, hiddenSize: 1, random: { next: () => 0.5 } });
  * console.log(gruCell(zero, tensor([[1]]), tensor([[8]]))); // => float32[1,1] [[4]]
  */
-export function gruCell(params: GruParams, x: Tensor, h: Tensor): Tensor {
-  const wanted = { h: [h, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 3) } as const;
-  const { B } = checkShapes<"B">("gruCell", wanted);
+export function gruCell(params: GruParams, x: Tensor, h?: Tensor): Tensor {
   const { weightIh, weightHh, biasIh, biasHh } = params;
+  const wanted: Record<string, Wanted> = { x: [x, ["B", "E"]], ...wantedParams(params, 3) };
+  const { B } = checkShapes<"B">("gruCell", h ? { h: [h, ["B", "H"]], ...wanted } : wanted);
   const lengths = full([B], 1, { dtype: "int32" });
-  return gruOp({ x, weightIh, weightHh, biasIh, biasHh, h0: h, lengths }, {});
+  return gruOp({ x, weightIh, weightHh, biasIh, biasHh, h0: h ?? noStates(params), lengths }, {});
 }
 
 /**
@@ -71,9 +72,9 @@ export function gru(
   options: RecurrentOptions = {},
 ): { readonly outputs: Tensor; readonly last: Tensor } {
   const sequence = sequenceOf("gru", xs, wantedParams(params, 3), h0 ? { h0 } : {}, options);
-  const { x, ids, lengths, none } = sequence;
+  const { x, ids, lengths } = sequence;
   const { weightIh, weightHh, biasIh, biasHh } = params;
-  const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0: h0 ?? none, lengths };
+  const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0: h0 ?? noStates(params), lengths };
   const outputs = ids ? embeddedGruOp({ ids, ...inputs }, {}) : gruOp(inputs, {});
   return { outputs, last: lastOf(outputs, sequence, h0) };
 }

@@ -1,7 +1,7 @@
 import { defineFused, full, zeros, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { add, concat, matmul, mul, reshape, sigmoid, slice, take, tanh } from "@gradus/ops";
-import { checkShapes } from "./arguments.ts";
+import { checkShapes, type Wanted } from "./arguments.ts";
 import { linear } from "./linear.ts";
 import {
   atEnds,
@@ -9,6 +9,7 @@ import {
   byTime,
   createRecurrent,
   lastOf,
+  noStates,
   sequenceOf,
   wantedParams,
   type RecurrentInputs,
@@ -39,7 +40,7 @@ export function createLstm(sizes: RecurrentSizes): LstmParams {
 }
 
 /**
- * One step, from an input x [B, E] and a state: with a = W·x + b + U·h + c, in four parts, i = σ(aᵢ), f = σ(a_f),
+ * One step, from an input x [B, E] and a state, 0 if undefined: with a = W·x + b + U·h + c, in four parts, i = σ(aᵢ), f = σ(a_f),
  * g = tanh(a_g), o = σ(aₒ), the next cell is c′ = f·c + i·g, and the next state h′ = o·tanh(c′). W, U, b, c are weightIh,
  * weightHh, biasIh, biasHh.
  * @throws ShapeError for shapes that do not fit, DTypeError for mixed dtypes.
@@ -48,12 +49,14 @@ export function createLstm(sizes: RecurrentSizes): LstmParams {
  * const zero = createLstm({ inputSize: 1, hiddenSize: 1, random: { next: () => 0.5 } });
  * console.log(lstmCell(zero, tensor([[1]]), { h: tensor([[0]]), c: tensor([[8]]) }).c); // => float32[1,1] [[4]]
  */
-export function lstmCell(params: LstmParams, x: Tensor, { h, c }: LstmState): LstmState {
-  const wanted = { h: [h, ["B", "H"]], c: [c, ["B", "H"]], x: [x, ["B", "E"]], ...wantedParams(params, 4) } as const;
-  const { B } = checkShapes<"B">("lstmCell", wanted);
+export function lstmCell(params: LstmParams, x: Tensor, state?: LstmState): LstmState {
   const { weightIh, weightHh, biasIh, biasHh } = params;
+  const wanted: Record<string, Wanted> = { x: [x, ["B", "E"]], ...wantedParams(params, 4) };
+  const states: Record<string, Wanted> = state ? { h: [state.h, ["B", "H"]], c: [state.c, ["B", "H"]] } : {};
+  const { B } = checkShapes<"B">("lstmCell", { ...states, ...wanted });
+  const { h: h0, c: c0 } = state ?? { h: noStates(params), c: noStates(params) };
   const lengths = full([B], 1, { dtype: "int32" });
-  const both = lstmOp({ x, weightIh, weightHh, biasIh, biasHh, h0: h, c0: c, lengths }, {});
+  const both = lstmOp({ x, weightIh, weightHh, biasIh, biasHh, h0, c0, lengths }, {});
   return { h: slice(both, { end: B }), c: slice(both, { start: B }) };
 }
 
@@ -77,9 +80,10 @@ export function lstm(
 ): { readonly outputs: Tensor; readonly last: LstmState } {
   const first = state && { h: state.h, c: state.c };
   const sequence = sequenceOf("lstm", xs, wantedParams(params, 4), first ?? {}, options);
-  const { x, ids, lengths, none, B, T } = sequence;
+  const { x, ids, lengths, B, T } = sequence;
   const { weightIh, weightHh, biasIh, biasHh } = params;
-  const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0: state?.h ?? none, c0: state?.c ?? none, lengths };
+  const { h: h0, c: c0 } = state ?? { h: noStates(params), c: noStates(params) };
+  const inputs = { x, weightIh, weightHh, biasIh, biasHh, h0, c0, lengths };
   const all = ids ? embeddedLstmOp({ ids, ...inputs }, {}) : lstmOp(inputs, {});
   const outputs = reshape(slice(all, { end: B * T }), [B, T, all.shape[1]!]);
   return { outputs, last: { h: lastOf(outputs, sequence, state?.h), c: slice(all, { start: B * T }) } };

@@ -72,8 +72,6 @@ export interface Sequence {
   readonly lengths: Tensor;
   /** The same, as numbers. */
   readonly ends: readonly number[];
-  /** No rows of states: a layer that is given none starts from zeros. */
-  readonly none: Tensor;
   readonly B: number;
   readonly T: number;
 }
@@ -100,8 +98,12 @@ export function sequenceOf(
   } else checkShapes(op, { xs: [x, ["B", "T", "E"]], ...params, ...first });
   const [B, T] = (ids ?? x).shape as readonly [number, number];
   if (T === 0) throw new ShapeError(op, "no steps", ids ? { ids } : { xs: x }, "T from 1");
-  const none = zeros([0, params.weightHh[0].shape[1]!], { dtype: x.dtype as "float32" });
-  return { x, ids, ...lengthsOf(op, lengths, B, T), none, B, T };
+  return { x, ids, ...lengthsOf(op, lengths, B, T), B, T };
+}
+
+/** No rows of states, [0, H]: a layer that is given these starts from zeros. */
+export function noStates({ weightHh }: RecurrentParams): Tensor {
+  return zeros([0, weightHh.shape[1]!], { dtype: weightHh.dtype as "float32" });
 }
 
 function idsOf(op: string, value: TensorLike, table: Tensor): Tensor {

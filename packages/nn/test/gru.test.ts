@@ -136,6 +136,9 @@ describe("gru", () => {
     const [got, wanted] = [gru(p, xs), gru(p, xs, zeros([2, 4], { dtype: "float64" }))];
     expectSame(got.outputs, wanted.outputs);
     expectSame(got.last, wanted.last);
+    const x = random(3, [2, 3]);
+    expectSame(gruCell(p, x), gruCell(p, x, zeros([2, 4], { dtype: "float64" })));
+    checkGrads((...all: Tensor[]) => gruCell(from(all), all[4]!), [...flat(p), x]);
   });
 
   test("without padding, the last state is the last output, and lengths change no bit", () => {

@@ -164,6 +164,15 @@ describe("lstm", () => {
     checkGrads(embedded, [...flat(params(1)), random(2, [3, 3])]);
   });
 
+  test("a cell starts from 0 unless told", () => {
+    const [p, x, zero] = [params(1), random(2, [2, 3]), zeros([2, 5], { dtype: "float64" })];
+    const [got, wanted] = [lstmCell(p, x), lstmCell(p, x, { h: zero, c: zero })];
+    expectSame(got.h, wanted.h);
+    expectSame(got.c, wanted.c);
+    const both = ({ h, c }: LstmState): Tensor => concat([h, c]);
+    checkGrads((...all: Tensor[]) => both(lstmCell(from(all), all[4]!)), [...flat(p), x]);
+  });
+
   test("takes one tensor for several inputs", () => {
     const shared = (w: Tensor, b: Tensor, x: Tensor): Tensor =>
       row(lstm({ weightIh: w, weightHh: w, biasIh: b, biasHh: b }, reshape(x, [2, 1, 2]), { h: x, c: x }));

@@ -1,4 +1,4 @@
-import { step, tensor, valueAndGrad, zeros, type Tensor } from "@gradus/core";
+import { step, tensor, valueAndGrad, type Tensor } from "@gradus/core";
 import * as nn from "@gradus/nn";
 import { concat, stack, tanh, unstack } from "@gradus/ops";
 import { sequenceLoss } from "@gradus/seq2seq";
@@ -17,9 +17,9 @@ const fused: Recurrence = (params, xs, h0) => nn.gru(params, xs, h0);
 /** What a user writes who wants to do something between two steps. */
 const composed: Recurrence = (params, { embedding, ids }, h0) => {
   const xs = nn.embedding(embedding, ids);
-  let h = h0 ?? zeros([xs.shape[0]!, params.weightHh.shape[1]!], { dtype: xs.dtype });
+  let h = h0;
   const states = unstack(xs, { axis: 1 }).map((x) => (h = nn.gruCell(params, x, h)));
-  return { outputs: stack(states, { axis: 1 }), last: h };
+  return { outputs: stack(states, { axis: 1 }), last: states.at(-1)! };
 };
 
 function loss(p: Params, { source, input, target, weights }: Batch, recurrence: Recurrence): Tensor {

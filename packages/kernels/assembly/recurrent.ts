@@ -1,6 +1,6 @@
 // One step of a recurrent layer, for all rows of a batch, between two matrix products. A row's gates lie together, [4, H],
-// in the order that the names of each kernel's variables show; the strides lead from row to row, in elements. A row that
-// has ended, t ≥ lengths[row], is not read. The last vector of a row is read whole, and written as far as the row goes.
+// in the order that the names of each kernel's variables show, and rows lie one behind the other, except where a stride is
+// given, in elements. A row that has ended, t ≥ lengths[row], is not read. The last vector of a row is read whole, and written as far as the row goes.
 import { Lanes } from "./lanes";
 import { Vector } from "./transcendental";
 
@@ -14,7 +14,6 @@ export function gruGates<Float>(
   t: i32,
   lengths: usize,
   gates: usize,
-  gatesRow: i32,
   previous: usize,
   previousRow: i32,
   out: usize,
@@ -40,15 +39,15 @@ export function gruGates<Float>(
       }
     }
     lengths += 4;
-    gates += bytes<Float>(gatesRow);
+    gates += 4 * size;
     previous += bytes<Float>(previousRow);
     out += bytes<Float>(outRow);
   }
 }
 
 /**
- * Pulls dh + dy back, 0 where that is, to what the gates came from, dGates [n, r, z, m], 0 for a row that has ended; dh becomes what goes to
- * the previous state directly.
+ * Gates become the gradients of what they came from: dh + dy pulled back, 0 where that is, and for a row that has ended. dh
+ * becomes what goes to the previous state directly.
  */
 export function gruGatesGrad<Float>(
   rows: i32,
@@ -56,18 +55,15 @@ export function gruGatesGrad<Float>(
   t: i32,
   lengths: usize,
   gates: usize,
-  gatesRow: i32,
   previous: usize,
   previousRow: i32,
   dy: usize,
-  dyRow: i32,
   dh: usize,
-  dGates: usize,
 ): void {
   const size = bytes<Float>(H);
   const one = v128.splat<Float>(1);
   for (let row = 0; row < rows; row++) {
-    if (t >= load<i32>(lengths)) memory.fill(dGates, 0, 4 * size);
+    if (t >= load<i32>(lengths)) memory.fill(gates, 0, 4 * size);
     else {
       for (let j = 0; j < H; j += Lanes.count<Float>()) {
         const left = H - j;
@@ -87,7 +83,7 @@ export function gruGatesGrad<Float>(
         const liveN = v128.ne<Float>(dn, Lanes.zero());
         const dm = v128.mul<Float>(r, dn);
         const dr = v128.mul<Float>(v128.mul<Float>(m, v128.sub<Float>(one, r)), dm);
-        const to = dGates + at;
+        const to = gates + at;
         Lanes.store<Float>(to, dn, left);
         Lanes.store<Float>(to + size, Lanes.select(dr, liveN), left);
         Lanes.store<Float>(to + 2 * size, Lanes.select(dz, live), left);
@@ -96,11 +92,10 @@ export function gruGatesGrad<Float>(
       }
     }
     lengths += 4;
-    gates += bytes<Float>(gatesRow);
+    gates += 4 * size;
     previous += bytes<Float>(previousRow);
-    dy += bytes<Float>(dyRow);
+    dy += size;
     dh += size;
-    dGates += bytes<Float>(gatesRow);
   }
 }
 
@@ -114,7 +109,6 @@ export function lstmGates<Float>(
   t: i32,
   lengths: usize,
   gates: usize,
-  gatesRow: i32,
   previous: usize,
   previousRow: i32,
   out: usize,
@@ -143,16 +137,16 @@ export function lstmGates<Float>(
       }
     }
     lengths += 4;
-    gates += bytes<Float>(gatesRow);
+    gates += 4 * size;
     previous += bytes<Float>(previousRow);
     out += bytes<Float>(outRow);
-    cell += bytes<Float>(outRow);
+    cell += size;
   }
 }
 
 /**
- * Pulls dh + dy and dc back to what the gates came from, dGates, 0 for a row that has ended; dc becomes what goes to the
- * previous cell.
+ * Gates become the gradients of what they came from: dh + dy and dc pulled back, 0 for a row that has ended. dc becomes what
+ * goes to the previous cell.
  */
 export function lstmGatesGrad<Float>(
   rows: i32,
@@ -160,20 +154,17 @@ export function lstmGatesGrad<Float>(
   t: i32,
   lengths: usize,
   gates: usize,
-  gatesRow: i32,
   previous: usize,
   previousRow: i32,
   dy: usize,
-  dyRow: i32,
   dh: usize,
-  dGates: usize,
   cell: usize,
   dc: usize,
 ): void {
   const size = bytes<Float>(H);
   const one = v128.splat<Float>(1);
   for (let row = 0; row < rows; row++) {
-    if (t >= load<i32>(lengths)) memory.fill(dGates, 0, 4 * size);
+    if (t >= load<i32>(lengths)) memory.fill(gates, 0, 4 * size);
     else {
       for (let j = 0; j < H; j += Lanes.count<Float>()) {
         const left = H - j;
@@ -194,7 +185,7 @@ export function lstmGatesGrad<Float>(
         const df = v128.mul<Float>(v128.mul<Float>(before, v128.sub<Float>(one, f)), v128.mul<Float>(f, change));
         const dg = v128.mul<Float>(v128.mul<Float>(i, v128.sub<Float>(one, v128.mul<Float>(g, g))), change);
         const dO = v128.mul<Float>(v128.mul<Float>(y, v128.sub<Float>(one, o)), v128.mul<Float>(o, d));
-        const to = dGates + at;
+        const to = gates + at;
         Lanes.store<Float>(to, Lanes.select(di, live), left);
         Lanes.store<Float>(to + size, Lanes.select(df, live), left);
         Lanes.store<Float>(to + 2 * size, Lanes.select(dg, live), left);
@@ -203,12 +194,11 @@ export function lstmGatesGrad<Float>(
       }
     }
     lengths += 4;
-    gates += bytes<Float>(gatesRow);
+    gates += 4 * size;
     previous += bytes<Float>(previousRow);
-    dy += bytes<Float>(dyRow);
+    dy += size;
     dh += size;
-    dGates += bytes<Float>(gatesRow);
-    cell += bytes<Float>(dyRow);
+    cell += size;
     dc += size;
   }
 }

@@ -110,14 +110,14 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   const [width, row] = [4 * H, 4 * H * size];
   const isCell = !s.ids && s.x.shape.length === 2;
   const states = empty(s.c0 ? [B * T + B, H] : isCell ? [B, H] : [B, T, H], dtype);
-  const saved = saves ? { gates: empty([T, B, 4, H], dtype), cells: empty(s.c0 ? [B, T, H] : [0], dtype) } : null;
+  const saved = saves ? { gates: empty([T, B, 4, H], dtype), cells: empty(s.c0 ? [T, B, H] : [0], dtype) } : null;
   begin();
   const [h, lengths] = [output(states.storage, false), input(s.lengths.storage)];
   const [weightIh, weightHh, x] = [input(s.weightIh.storage), input(s.weightHh.storage), input(s.x.storage)];
   const h0 = s.h0.storage.length > 0 ? input(s.h0.storage) : 0;
   const c0 = s.c0 && s.c0.storage.length > 0 ? input(s.c0.storage) : 0;
   const gates = saved ? output(saved.gates.storage, false) : scratch(B * width, dtype);
-  const cells = !s.c0 ? 0 : saved ? output(saved.cells.storage, false) : scratch(B * T * H, dtype);
+  const cells = !s.c0 ? 0 : saved ? output(saved.cells.storage, false) : scratch(T * B * H, dtype);
   const [zeros, biases] = [scratch(H, dtype), scratch(width, dtype)];
   const projected = s.ids ? scratch(inputs * width, dtype) : 0;
   const ids = s.ids ? idsByTime(s.ids) : 0;
@@ -142,19 +142,24 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   const take = either(takeForms, twins.takeRows, dtype);
   const gate = either(layer.forward, layer.forwardTwin, dtype);
   for (let t = 0; t < T; t++) {
-    const [state, stateRow] = before(t, h, h0 || zeros, h0 ? H : 0, H, T, size);
-    const [memory, memoryRow] = s.c0 ? before(t, cells, c0 || zeros, c0 ? H : 0, H, T, size) : [state, stateRow];
+    const [state, stateRow] = t > 0 ? [h + (t - 1) * H * size, T * H] : [h0 || zeros, h0 ? H : 0];
+    const cell = cells + t * B * H * size;
+    const [before, beforeRow] = !s.c0
+      ? [state, stateRow]
+      : t > 0
+        ? [cell - B * H * size, H]
+        : [c0 || zeros, c0 ? H : 0];
     const at = saved ? gates + t * B * row : gates;
     if (ids) take(B, width, projected, ids + t * B * 4, at);
     else project(B, x + t * E * size, T * E, at);
     if (t > 0 || h0) fromState(state, stateRow, 1, at + column * H * size, width, 1);
-    gate(B, H, t, lengths, at, width, memory, memoryRow, h + t * H * size, T * H, cells + t * H * size);
+    gate(B, H, t, lengths, at, before, beforeRow, h + t * H * size, T * H, cell);
   }
   if (s.c0) {
     const [counts, countsAt] = [heapOf(s.lengths.storage), offsetOf(s.lengths.storage)];
     for (let b = 0; b < B; b++) {
       const length = counts[countsAt + b]!;
-      const from = length > 0 ? cells + (b * T + length - 1) * H * size : c0 ? c0 + b * H * size : zeros;
+      const from = length > 0 ? cells + ((length - 1) * B + b) * H * size : c0 ? c0 + b * H * size : zeros;
       u8.copyWithin(h + (B * T + b) * H * size, from, from + H * size);
     }
   }
@@ -193,7 +198,8 @@ function backward(
   const dState = scratch(B * H, dtype);
   const dCell = s.c0 ? scratch(B * H, dtype) : 0;
   const dInputs = ids ? scratch(inputs * width, dtype) : dGates;
-  const [stateRows, inputRows] = [scratch(steps * B * H, dtype), scratch(steps * B * E, dtype)];
+  const [stateRows, inputRows] = [scratch(steps * B * H, dtype), ids ? 0 : scratch(steps * B * E, dtype)];
+  const [dOut, starts] = [scratch(B * H, dtype), scratch(B, "int32")];
   const [sums, part, zeros] = [scratch(width, dtype), scratch(width, dtype), scratch(H, dtype)];
   const read = to.weightIh ? withoutUnread(s, x) : 0;
   const { count, column } = layer.state;
@@ -204,26 +210,38 @@ function backward(
     from: column * H * size,
     to: first * H * size,
   }));
-  const { u8 } = memory();
+  const { u8, i32 } = memory();
   const floats = floatsOf(dtype);
   const product = productAt(dtype);
+  for (let b = 0; b < B; b++) i32[starts / 4 + b] = b * T;
   floats.fill(0, zeros / size, zeros / size + H);
   floats.fill(0, dState / size, dState / size + B * H);
   if (ids) floats.fill(0, dInputs / size, dInputs / size + inputs * width);
   if (dCell) u8.copyWithin(dCell, dh + B * T * H * size, dh + (B * T + B) * H * size);
 
   const pull = either(layer.backward, layer.backwardTwin, dtype);
+  const takeRows = either(takeForms, twins.takeRows, dtype);
   const addRows = either(scatterForms, twins.scatterAddRows, dtype);
   const sumRows = either(sumForms, twins.sumRows, dtype);
-  const stateBefore = (t: number): Place => before(t, h, h0 || zeros, h0 ? H : 0, H, T, size);
-  const cellBefore = (t: number): Place => before(t, cells, c0 || zeros, c0 ? H : 0, H, T, size);
-  const inputAt = (t: number): Place => [read + t * E * size, T * E];
+  /** Where rows of step t of [B, T, n] lie together, for kernels to find in the cache: at `copy`, unless they do anyway. */
+  const rowsOf = (t: number, n: number, all: number, copy: number): number => {
+    if (T === 1) return all;
+    takeRows(B, n, all + t * n * size, starts, copy);
+    return copy;
+  };
+  const statesBefore = (t: number, copy: number): number => {
+    if (t > 0) return rowsOf(t - 1, H, h, copy);
+    if (h0 && T === 1) return h0;
+    if (h0) u8.copyWithin(copy, h0, h0 + B * H * size);
+    else floats.fill(0, copy / size, copy / size + B * H);
+    return copy;
+  };
   /** What gradients of inputs, `n` rows from `from` on, add to those of weights and biases. */
-  const toWeights = (n: number, from: number, [rows, step]: Place, adds: boolean): void => {
+  const toWeights = (n: number, from: number, rows: number, adds: boolean): void => {
     for (const piece of pieces) {
       if (!to.weightIh) break;
       const beta = adds ? 1 : to.weightIh.beta;
-      product(piece.rows, E, n, from + piece.from, 1, width, rows, step, 1, dWeightIh + piece.to * E, E, beta);
+      product(piece.rows, E, n, from + piece.from, 1, width, rows, E, 1, dWeightIh + piece.to * E, E, beta);
     }
     if (!to.biasIh && !to.biasHh) return;
     sumRows(1, n, width, from, adds ? part : sums);
@@ -236,25 +254,28 @@ function backward(
 
   for (let end = T; end > 0; end -= steps) {
     const first = Math.max(0, end - steps);
+    let [state, given] = [stateRows, inputRows];
     for (let t = end - 1; t >= first; t--) {
-      const at = dGates + (t - first) * B * row;
-      const of = t * H * size;
-      const [memory, memoryRow] = s.c0 ? cellBefore(t) : stateBefore(t);
-      const itsGates = gates + t * B * row;
-      pull(B, H, t, lengths, itsGates, width, memory, memoryRow, dh + of, T * H, dState, at, cells + of, dCell);
+      const i = (t - first) * B;
+      const [at, cell] = [dGates + i * row, cells + t * B * H * size];
+      u8.copyWithin(at, gates + t * B * row, gates + (t + 1) * B * row);
+      state = statesBefore(t, stateRows + i * H * size);
+      const [before, beforeRow] = !s.c0 ? [state, H] : t > 0 ? [cell - B * H * size, H] : [c0 || zeros, c0 ? H : 0];
+      pull(B, H, t, lengths, at, before, beforeRow, rowsOf(t, H, dh, dOut), dState, cell, dCell);
       if (t > 0 || dH0) toState(at + column * H * size, width, 1, dState, H, s.c0 ? 0 : 1);
-      if (to.x && !ids) toInputs(at, dX + t * E * size, T * E);
+      if (ids) continue;
+      if (to.x) toInputs(at, dX + t * E * size, T * E);
+      if (to.weightIh) given = rowsOf(t, E, read, inputRows + i * E * size);
     }
     const n = (end - first) * B;
     if (to.weightHh) {
-      const [rows, step] = rowsByTime(first, end, stateBefore, B, H * size, stateRows, size);
       const beta = end < T ? 1 : to.weightHh.beta;
-      product(count * H, H, n, dGates + column * H * size, 1, width, rows, step, 1, dWeightHh, H, beta);
+      product(count * H, H, n, dGates + column * H * size, 1, width, state, H, 1, dWeightHh, H, beta);
     }
     if (ids) addRows(n, width, dGates, ids + first * B * 4, dInputs);
-    else toWeights(n, dGates, rowsByTime(first, end, inputAt, B, E * size, inputRows, size), end < T);
+    else toWeights(n, dGates, given, end < T);
   }
-  if (ids) toWeights(inputs, dInputs, [read, E], false);
+  if (ids) toWeights(inputs, dInputs, read, false);
   if (ids && to.x) toInputs(dInputs, dX, E);
   const put = (n: number, from: number, at: number, { beta }: Exclude<Target, null>): void => {
     if (beta) addRows(1, n, from, zeros, at);
@@ -267,33 +288,6 @@ function backward(
     if (to.biasIh) put(piece.rows, sums + piece.from, dBiasIh + piece.to, to.biasIh);
   }
   end();
-}
-
-/** The address of rows of a matrix, and the stride from row to row in elements. */
-type Place = readonly [address: number, row: number];
-
-/** What stands before step t: a row of `all` [B, T, H], or of `first`. */
-function before(t: number, all: number, first: number, firstRow: number, H: number, T: number, size: number): Place {
-  return t > 0 ? [all + (t - 1) * H * size, T * H] : [first, firstRow];
-}
-
-/** Rows of `bytes` of the steps first to end, [(end − first)·B, …]: where those of one step are, or a copy of several. */
-function rowsByTime(
-  first: number,
-  end: number,
-  placeOf: (t: number) => Place,
-  B: number,
-  bytes: number,
-  copy: number,
-  size: number,
-): Place {
-  if (end - first === 1) return placeOf(first);
-  const { u8 } = memory();
-  for (let t = first, to = copy; t < end; t++) {
-    const [from, row] = placeOf(t);
-    for (let b = 0; b < B; b++, to += bytes) u8.copyWithin(to, from + b * row * size, from + b * row * size + bytes);
-  }
-  return [copy, bytes / size];
 }
 
 /** The address of a copy of ids [B, T] as [T, B]. */

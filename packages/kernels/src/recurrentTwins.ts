@@ -29,63 +29,57 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const pull = (slope: number, d: number): number => (d === 0 ? 0 : slope * d);
 
 /** Gates [n, r, z, m] to n = tanh(n + r·m), r = σ(r), z = σ(z); out = n + z·(previous − n). */
-export const gruGates: Twin =
-  (x, ints) => (rows, H, t, lengths, gates, gatesRow, previous, previousRow, out, outRow) => {
-    const [gate, before, to] = [matrix(x, gates, gatesRow), matrix(x, previous, previousRow), matrix(x, out, outRow)];
-    each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
-      x[to(row, j)] = 0;
-      if (ended) return;
-      const r = sigmoid(x[gate(row, H + j)]!);
-      const z = sigmoid(x[gate(row, 2 * H + j)]!);
-      const n = Math.tanh(x[gate(row, j)]! + r * x[gate(row, 3 * H + j)]!);
-      x[to(row, j)] = n + z * (x[before(row, j)]! - n);
-      [n, r, z].forEach((value, i) => (x[gate(row, i * H + j)] = value));
-    });
-  };
+export const gruGates: Twin = (x, ints) => (rows, H, t, lengths, gates, previous, previousRow, out, outRow) => {
+  const [gate, before, to] = [matrix(x, gates, 4 * H), matrix(x, previous, previousRow), matrix(x, out, outRow)];
+  each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
+    x[to(row, j)] = 0;
+    if (ended) return;
+    const r = sigmoid(x[gate(row, H + j)]!);
+    const z = sigmoid(x[gate(row, 2 * H + j)]!);
+    const n = Math.tanh(x[gate(row, j)]! + r * x[gate(row, 3 * H + j)]!);
+    x[to(row, j)] = n + z * (x[before(row, j)]! - n);
+    [n, r, z].forEach((value, i) => (x[gate(row, i * H + j)] = value));
+  });
+};
 
-export const gruGatesGrad: Twin =
-  (x, ints) => (rows, H, t, lengths, gates, gatesRow, previous, previousRow, dy, dyRow, dh, dGates) => {
-    const [gate, before] = [matrix(x, gates, gatesRow), matrix(x, previous, previousRow)];
-    const [dOut, dState, to] = [matrix(x, dy, dyRow), matrix(x, dh, H), matrix(x, dGates, gatesRow)];
-    each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
-      const put = (...values: number[]): void => values.forEach((value, i) => (x[to(row, i * H + j)] = value));
-      if (ended) return put(0, 0, 0, 0);
-      const [n, r, z, m] = [0, 1, 2, 3].map((i) => x[gate(row, i * H + j)]!) as [number, number, number, number];
-      const d = x[dState(row, j)]! + x[dOut(row, j)]!;
-      const dn = pull((1 - z) * (1 - n * n), d);
-      put(dn, pull(m * r * (1 - r), dn), pull((x[before(row, j)]! - n) * z * (1 - z), d), pull(r, dn));
-      x[dState(row, j)] = pull(z, d);
-    });
-  };
+/** Gates to their gradients, and dh to that of the previous state. */
+export const gruGatesGrad: Twin = (x, ints) => (rows, H, t, lengths, gates, previous, previousRow, dy, dh) => {
+  const [gate, before] = [matrix(x, gates, 4 * H), matrix(x, previous, previousRow)];
+  const [dOut, dState] = [matrix(x, dy, H), matrix(x, dh, H)];
+  each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
+    const put = (...values: number[]): void => values.forEach((value, i) => (x[gate(row, i * H + j)] = value));
+    if (ended) return put(0, 0, 0, 0);
+    const [n, r, z, m] = [0, 1, 2, 3].map((i) => x[gate(row, i * H + j)]!) as [number, number, number, number];
+    const d = x[dState(row, j)]! + x[dOut(row, j)]!;
+    const dn = pull((1 - z) * (1 - n * n), d);
+    put(dn, pull(m * r * (1 - r), dn), pull((x[before(row, j)]! - n) * z * (1 - z), d), pull(r, dn));
+    x[dState(row, j)] = pull(z, d);
+  });
+};
 
 /** Gates [i, f, g, o] to σ, but tanh for g; cell = f·previous + i·g; out = o·tanh(cell). */
-export const lstmGates: Twin =
-  (x, ints) => (rows, H, t, lengths, gates, gatesRow, previous, previousRow, out, outRow, cell) => {
-    const [gate, before] = [matrix(x, gates, gatesRow), matrix(x, previous, previousRow)];
-    const [to, memory] = [matrix(x, out, outRow), matrix(x, cell, outRow)];
-    each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
-      x[to(row, j)] = 0;
-      if (ended) return;
-      const [i, f, o] = [0, 1, 3].map((k) => sigmoid(x[gate(row, k * H + j)]!)) as [number, number, number];
-      const g = Math.tanh(x[gate(row, 2 * H + j)]!);
-      const c = f * x[before(row, j)]! + i * g;
-      x[memory(row, j)] = c;
-      x[to(row, j)] = o * Math.tanh(c);
-      [i, f, g, o].forEach((value, k) => (x[gate(row, k * H + j)] = value));
-    });
-  };
+export const lstmGates: Twin = (x, ints) => (rows, H, t, lengths, gates, previous, previousRow, out, outRow, cell) => {
+  const [gate, before] = [matrix(x, gates, 4 * H), matrix(x, previous, previousRow)];
+  const [to, memory] = [matrix(x, out, outRow), matrix(x, cell, H)];
+  each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
+    x[to(row, j)] = 0;
+    if (ended) return;
+    const [i, f, o] = [0, 1, 3].map((k) => sigmoid(x[gate(row, k * H + j)]!)) as [number, number, number];
+    const g = Math.tanh(x[gate(row, 2 * H + j)]!);
+    const c = f * x[before(row, j)]! + i * g;
+    x[memory(row, j)] = c;
+    x[to(row, j)] = o * Math.tanh(c);
+    [i, f, g, o].forEach((value, k) => (x[gate(row, k * H + j)] = value));
+  });
+};
 
+/** Gates to their gradients, and dc to that of the previous cell. */
 export const lstmGatesGrad: Twin =
-  (x, ints) => (rows, H, t, lengths, gates, gatesRow, previous, previousRow, dy, dyRow, dh, dGates, cell, dc) => {
-    const [gate, before, memory] = [
-      matrix(x, gates, gatesRow),
-      matrix(x, previous, previousRow),
-      matrix(x, cell, dyRow),
-    ];
-    const [dOut, dState, dCell] = [matrix(x, dy, dyRow), matrix(x, dh, H), matrix(x, dc, H)];
-    const to = matrix(x, dGates, gatesRow);
+  (x, ints) => (rows, H, t, lengths, gates, previous, previousRow, dy, dh, cell, dc) => {
+    const [gate, before, memory] = [matrix(x, gates, 4 * H), matrix(x, previous, previousRow), matrix(x, cell, H)];
+    const [dOut, dState, dCell] = [matrix(x, dy, H), matrix(x, dh, H), matrix(x, dc, H)];
     each(rows, H, t, ints.subarray(lengths / 4), (row, j, ended) => {
-      const put = (...values: number[]): void => values.forEach((value, k) => (x[to(row, k * H + j)] = value));
+      const put = (...values: number[]): void => values.forEach((value, k) => (x[gate(row, k * H + j)] = value));
       if (ended) return put(0, 0, 0, 0);
       const [i, f, g, o] = [0, 1, 2, 3].map((k) => x[gate(row, k * H + j)]!) as [number, number, number, number];
       const y = Math.tanh(x[memory(row, j)]!);

@@ -54,6 +54,7 @@ const TAIL = memory.data<f32>([
 ]);
 
 const TANH_SPLIT = memory.data<f32>([0.625]);
+const TANH_END = memory.data<f32>([20]); // tanh rounds to 1 from half of it up
 const TANH = memory.data<f32>([
   -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
 ]);
@@ -140,7 +141,7 @@ class Float32 {
   @inline static expUpTo0(x: v128): v128 {
     const bounded = f32x4.pmin(x, splat(HIGHEST)); // where k is 128, as for ∞, 2^k becomes ∞
     const k = Float32.exponent(bounded);
-    const e = f32x4.mul(Float32.power(Float32.rest(bounded, k)), i32x4.add(i32x4.shl(k, 23), splat(ONE)));
+    const e = Float32.scaledOnce(k, Float32.power(Float32.rest(bounded, k)));
     return v128.andnot(e, f32x4.lt(x, splat(FLUSHED)));
   }
 
@@ -182,6 +183,11 @@ class Float32 {
     const half = i32x4.shl(i32x4.shr_s(k, 1), 23);
     const rest = i32x4.sub(i32x4.shl(k, 23), half);
     return f32x4.mul(f32x4.mul(y, i32x4.add(half, one)), i32x4.add(rest, one));
+  }
+
+  /** y · 2^k where 2^k is normal, or ∞ for k = 128. */
+  @inline static scaledOnce(k: v128, y: v128): v128 {
+    return f32x4.mul(y, i32x4.add(i32x4.shl(k, 23), splat(ONE)));
   }
 
   /** 2^k (exp r − 1) + (2^k − 1), all of it halved so that 2^128 does not occur; exp r − 1 alone where k is 0. */
@@ -328,8 +334,10 @@ class Float32 {
     p = step(p, square, TANH + 12);
     p = step(p, square, TANH + 16);
     const small = f32x4.add(f32x4.mul(f32x4.mul(p, square), t), t);
-    const e = f32x4.add(Float32.exp(f32x4.add(t, t)), splat(ONE));
-    const large = f32x4.sub(splat(ONE), f32x4.div(splat(TWO), e));
+    const bounded = f32x4.pmin(f32x4.add(t, t), splat(TANH_END));
+    const k = Float32.exponent(bounded);
+    const e = Float32.scaledOnce(k, Float32.power(Float32.rest(bounded, k)));
+    const large = f32x4.sub(splat(ONE), f32x4.div(splat(TWO), f32x4.add(e, splat(ONE))));
     return v128.or(v128.bitselect(small, large, f32x4.lt(t, splat(TANH_SPLIT))), sign);
   }
 }

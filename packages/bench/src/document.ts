@@ -6,7 +6,7 @@ const opening = `# Benchmarks
 Written by \`pnpm bench\`. Each contender runs in a process of its own, on one thread unless its name says otherwise; rounds
 of all of them alternate, each round on the next core where \`taskset\` is to be had, so that whatever else the machine does
 meets all alike. A result is compared with a float64 reference before it is timed. Compare ratios: the times are those of
-one machine.
+one machine. A bar is decided by the median of the ratios within each round.
 `;
 
 const mark = (name: string): string => `<!-- ${name} -->`;

@@ -6,7 +6,7 @@ export interface Effort {
   /** Seconds that a contender may take for an answer. */
   readonly patience: number;
   readonly rounds: number;
-  /** Milliseconds: of warming up without getting faster, of a round at least, and those after which a contender races no further. */
+  /** Milliseconds: in which warming up has made nothing faster, of a round at least, and after which a contender stops. */
   readonly warmUp: number;
   readonly round: number;
   readonly enough: number;

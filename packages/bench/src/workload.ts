@@ -22,11 +22,11 @@ export interface Case {
   readonly held?: Readonly<Record<string, number>>;
 }
 
-/** A promise about medians, to be seen kept or broken at the worst of its cases. */
+/** A promise about times, to be seen kept or broken at the worst of its cases. */
 export interface Bar {
   readonly says: string;
-  /** Of medians, at the case in question or at one that is named; NaN where one was not timed. */
-  readonly ratio: (median: (contender: string, test?: string) => number) => number;
+  /** Of times in the same round, or minima, at the case in question or at one that is named; NaN where one was not timed. */
+  readonly ratio: (time: (contender: string, test?: string) => number) => number;
   readonly atLeast?: number;
   readonly atMost?: number;
   /** Names of cases. Default: all. */
@@ -50,7 +50,7 @@ export interface Workload {
 /** `ours` is at least so many times as fast as `theirs`. */
 export const faster = (ours: string, theirs: string, atLeast: number, cases?: readonly string[]): Bar => ({
   says: `${theirs} takes ≥ ${atLeast} × the time of ${ours}`,
-  ratio: (median) => median(theirs) / median(ours),
+  ratio: (time) => time(theirs) / time(ours),
   atLeast,
   ...(cases ? { cases } : {}),
 });
@@ -58,7 +58,7 @@ export const faster = (ours: string, theirs: string, atLeast: number, cases?: re
 /** `ours` takes at most so many times the time of `theirs`. */
 export const within = (ours: string, theirs: string, atMost: number, cases?: readonly string[]): Bar => ({
   says: `${ours} takes ≤ ${atMost} × the time of ${theirs}`,
-  ratio: (median) => median(ours) / median(theirs),
+  ratio: (time) => time(ours) / time(theirs),
   atMost,
   ...(cases ? { cases } : {}),
 });

@@ -13,7 +13,7 @@ export const timeSteps: Workload = {
   bars: [
     {
       says: `a step of ${many} costs ≤ 1.3 × a step of ${few}`,
-      ratio: (median) => median("gradus") / median("gradus", String(few)),
+      ratio: (time) => time("gradus") / time("gradus", String(few)),
       atMost: 1.3,
       cases: [String(many)],
     },

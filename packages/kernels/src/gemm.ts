@@ -2,10 +2,12 @@ import { bytesOf, type DType, type TypedArray } from "./array.ts";
 import type { Beta } from "./elementwise.ts";
 import { formFor, formsOf, type Forms } from "./forms.ts";
 import { floatsOf, memory } from "./memory.ts";
-import { begin, end, input, output, scratch } from "./staging.ts";
-import { empty, heapOf, offsetOf, type NdArray } from "./storage.ts";
+import { begin, end, input, output, packedInStep, scratch } from "./staging.ts";
+import { empty, heapOf, offsetOf, type NdArray, type Storage } from "./storage.ts";
 
-const forms: Forms = /* @__PURE__ */ formsOf("gemmBatch");
+const batchForms: Forms = /* @__PURE__ */ formsOf("gemmBatch");
+const productForms: Forms = /* @__PURE__ */ formsOf("gemm");
+const packForms: Forms = /* @__PURE__ */ formsOf("packFactor");
 
 /** A·B for matrices in the last two axes, either read transposed. The axes before them are equal: a batch. */
 export function matmul(a: NdArray, transposeA: boolean, b: NdArray, transposeB: boolean): NdArray {
@@ -31,7 +33,7 @@ export function matmulInto(
   const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
   let count = 1;
   for (let axis = 0; axis < a.shape.length - 2; axis++) count *= a.shape[axis]!;
-  const wasm = formFor(forms, into.dtype);
+  const wasm = formFor(count === 1 ? productForms : batchForms, into.dtype);
   if (!wasm) {
     gemmTwin(count, m, n, k, a, aRow, aColumn, b, bRow, bColumn, into, beta);
     return;
@@ -40,7 +42,11 @@ export function matmulInto(
   const pa = input(a.storage);
   const pb = input(b.storage);
   const pc = output(into.storage, beta === 1);
-  wasm(count, m, n, k, pa, m * k, aRow, aColumn, pb, k * n, bRow, bColumn, pc, m * n, n, beta, memory().workspace);
+  const packed = count === 1 && m > 1 && n > 1 ? packedFactor(b.storage, 1, n, k, pb, bRow, bColumn) : 0;
+  const { workspace } = memory();
+  if (packed) wasm(m, n, k, pa, aRow, aColumn, packed, 0, 0, pc, n, beta, 1, workspace);
+  else if (count === 1) wasm(m, n, k, pa, aRow, aColumn, pb, bRow, bColumn, pc, n, beta, 0, workspace);
+  else wasm(count, m, n, k, pa, m * k, aRow, aColumn, pb, k * n, bRow, bColumn, pc, m * n, n, beta, workspace);
   end();
 }
 
@@ -110,9 +116,6 @@ export type ProductAt = (
   beta: number,
 ) => void;
 
-const productForms: Forms = /* @__PURE__ */ formsOf("gemm");
-const packForms: Forms = /* @__PURE__ */ formsOf("packFactor");
-
 export function productAt(dtype: DType): ProductAt {
   const wasm = formFor(productForms, dtype);
   const { workspace } = memory();
@@ -130,9 +133,9 @@ export function productAt(dtype: DType): ProductAt {
 /** C = A·B + beta·C, for A [m, k] and C [m, n] of one size, and one B. */
 export type ProductBy = (a: number, aRow: number, aColumn: number, c: number, cRow: number, beta: number) => void;
 
-/** `times` products by B [k, n], which is packed before the first of them. Takes scratch memory. */
+/** `times` products by B [k, n], which lies at the address `b` of an array. Takes scratch memory. */
 export function productBy(
-  dtype: DType,
+  { storage, dtype }: NdArray,
   times: number,
   m: number,
   n: number,
@@ -142,15 +145,43 @@ export function productBy(
   bColumn: number,
 ): ProductBy {
   const wasm = formFor(productForms, dtype);
-  if (!wasm || times === 1) {
-    const product = productAt(dtype);
-    return (a, aRow, aColumn, c, cRow, beta) => product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta);
+  if (wasm) {
+    const { workspace } = memory();
+    const packed = packedFactor(storage, times, n, k, b, bRow, bColumn);
+    if (packed) {
+      return (a, aRow, aColumn, c, cRow, beta) =>
+        wasm(m, n, k, a, aRow, aColumn, packed, 0, 0, c, cRow, beta, 1, workspace);
+    }
   }
-  const packed = scratch(Math.ceil(n / 8) * 8 * k, dtype);
-  formFor(packForms, dtype)!(n, k, b, bRow, bColumn, packed);
-  const { workspace } = memory();
-  return (a, aRow, aColumn, c, cRow, beta) =>
-    wasm(m, n, k, a, aRow, aColumn, packed, 0, 0, c, cRow, beta, 1, workspace);
+  const product = productAt(dtype);
+  return (a, aRow, aColumn, c, cRow, beta) => product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta);
+}
+
+/** A packed factor that the second-level cache would not hold is not read any faster than it is packed. */
+const KEPT_BYTES = 1 << 20;
+
+/**
+ * The address of B packed: for several products, or as it was packed for earlier ones of the step, if it is a weight from
+ * outside. 0 where it is not worth it.
+ */
+function packedFactor(
+  storage: Storage,
+  times: number,
+  n: number,
+  k: number,
+  b: number,
+  bRow: number,
+  bColumn: number,
+): number {
+  const { dtype } = storage;
+  const length = Math.ceil(n / 8) * 8 * k;
+  const pack = (to: number): void => formFor(packForms, dtype)!(n, k, b, bRow, bColumn, to);
+  const keeps = length * bytesOf[dtype] <= KEPT_BYTES;
+  const kept = keeps ? packedInStep(storage, `${b},${bRow},${n},${k}`, length, pack) : 0;
+  if (kept || times === 1) return kept;
+  const to = scratch(length, dtype);
+  pack(to);
+  return to;
 }
 
 const rowsOf = (x: NdArray, transposed: boolean): number => x.shape[x.shape.length - (transposed ? 1 : 2)]!;

@@ -122,11 +122,11 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   const projected = s.ids ? scratch(inputs * width, dtype) : 0;
   const ids = s.ids ? idsByTime(s.ids) : 0;
   const fromInput = layer.inputs.map(({ first, count, column }) => ({
-    multiply: productBy(dtype, ids ? 1 : T, ids ? inputs : B, count * H, E, weightIh + first * H * E * size, 1, E),
+    multiply: productBy(s.weightIh, ids ? 1 : T, ids ? inputs : B, count * H, E, weightIh + first * H * E * size, 1, E),
     to: column * H * size,
   }));
   const { count, column } = layer.state;
-  const fromState = productBy(dtype, T, B, count * H, H, weightHh, 1, H);
+  const fromState = productBy(s.weightHh, T, B, count * H, H, weightHh, 1, H);
   const { u8 } = memory();
   const floats = floatsOf(dtype);
   floats.fill(0, zeros / size, zeros / size + H);
@@ -203,9 +203,9 @@ function backward(
   const [sums, part, zeros] = [scratch(width, dtype), scratch(width, dtype), scratch(H, dtype)];
   const read = to.weightIh ? withoutUnread(s, x) : 0;
   const { count, column } = layer.state;
-  const toState = productBy(dtype, T, B, H, count * H, weightHh, H, 1);
+  const toState = productBy(s.weightHh, T, B, H, count * H, weightHh, H, 1);
   const pieces = layer.inputs.map(({ first, count, column }) => ({
-    toInput: productBy(dtype, ids ? 1 : T, ids ? inputs : B, E, count * H, weightIh + first * H * E * size, E, 1),
+    toInput: productBy(s.weightIh, ids ? 1 : T, ids ? inputs : B, E, count * H, weightIh + first * H * E * size, E, 1),
     rows: count * H,
     from: column * H * size,
     to: first * H * size,

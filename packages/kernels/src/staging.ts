@@ -1,7 +1,7 @@
 import { bytesOf, type DType } from "./array.ts";
 import { ValueError } from "./errors.ts";
 import { blockSize, memory, reach, takeBlock } from "./memory.ts";
-import { alive, currentScope, empty, type Storage } from "./storage.ts";
+import { alive, currentScope, empty, type Scope, type Storage } from "./storage.ts";
 
 /**
  * Kernels of the WebAssembly module take pointers. In a step a storage has one, or is copied in once for the whole
@@ -65,9 +65,8 @@ function reserve(bytes: number): number {
 }
 
 function stagedInStep(storage: Storage): number {
-  let step = currentScope()!;
-  while (step.kind !== "step") step = step.parent!; // linear scopes stand inside a step
-  for (let scope: typeof step | null = step; scope; scope = scope.parent) {
+  const step = currentStep();
+  for (let scope: Scope | null = step; scope; scope = scope.parent) {
     const known = scope.staged?.get(storage);
     if (known !== undefined) return known;
   }
@@ -75,6 +74,33 @@ function stagedInStep(storage: Storage): number {
   copyIn(storage, 0, storage.length, at);
   step.staged!.set(storage, at);
   return at;
+}
+
+/** The innermost step: linear scopes stand inside one. */
+function currentStep(): Scope {
+  let step = currentScope()!;
+  while (step.kind !== "step") step = step.parent!;
+  return step;
+}
+
+/**
+ * The address of an array from outside the step in the form that `pack` gives it: made when it is wanted for the second
+ * time, and good for the whole step, since nothing changes such an array. Otherwise 0. The key tells forms apart.
+ */
+export function packedInStep(storage: Storage, key: string, length: number, pack: (to: number) => void): number {
+  if (storage.pointer > 0 || !currentScope()?.linear) return 0;
+  const step = currentStep();
+  const forms = step.packed!;
+  const known = forms.get(key);
+  if (known) return known.pointer;
+  if (known === undefined) {
+    forms.set(key, null);
+    return 0;
+  }
+  const copy = empty([length], storage.dtype, step).storage;
+  forms.set(key, copy);
+  pack(copy.pointer);
+  return copy.pointer;
 }
 
 const SHORT = 64; // below this many elements a loop is quicker than a view

@@ -46,6 +46,8 @@ export interface Scope {
   readonly born: Storage[];
   /** Copies of outer storages, made once a step. */
   readonly staged: Map<Storage, number> | null;
+  /** Other forms of outer storages, by key; null: asked for once. */
+  readonly packed: Map<string, Storage | null> | null;
 }
 
 let current: Scope | null = null;
@@ -53,7 +55,9 @@ export const currentScope = (): Scope | null => current;
 
 export function openScope(kind: Scope["kind"], linear: boolean): Scope {
   if (kind === "step" && !current?.linear) beginEpoch();
-  current = { kind, parent: current, linear, born: [], staged: kind === "step" ? new Map() : null };
+  const isStep = kind === "step";
+  const [staged, packed] = [isStep ? new Map() : null, isStep ? new Map() : null];
+  current = { kind, parent: current, linear, born: [], staged, packed };
   return current;
 }
 

@@ -229,6 +229,37 @@ describe("ordinary arrays in a step", () => {
     });
   });
 
+  it("are packed for the second product by them, and then no more", () => {
+    const [w, x] = [ordinary([1, 2, 3, 4, 5, 6], [2, 3]), ordinary([1, 2, 3, 4], [2, 2])];
+    const want = values(k.matmul(x, false, w, false));
+    const forms: string[] = [];
+    const before = k.observeKernels((form) => forms.push(form));
+    inStep(() => {
+      for (let i = 0; i < 4; i++) expect(values(k.matmul(x, false, w, false))).toEqual(want);
+      const transposed = k.matmul(w, true, x, true); // another form, and another factor
+      expect(values(transposed)).toEqual([9, 19, 12, 26, 15, 33]);
+    });
+    k.observeKernels(before);
+    expect(forms.filter((form) => form === "packFactor_f32")).toHaveLength(1);
+    expect(forms.filter((form) => form === "gemm_f32")).toHaveLength(5);
+  });
+
+  it("are not packed if they are large, and arrays of the step never are, which may change", () => {
+    const forms: string[] = [];
+    const before = k.observeKernels((form) => forms.push(form));
+    inStep(() => {
+      const [x, large] = [filled(k, [2, 600], 1, "float32"), ordinary(new Float32Array(600 * 600), [600, 600])];
+      const own = filled(k, [600, 4], 1, "float32");
+      for (const factor of [1, 2, 3]) {
+        k.matmul(x, false, large, false);
+        k.scaleInto(own, 0, own, factor);
+        expect(values(k.matmul(x, false, own, false))[0]).toBe(600 * [1, 2, 6][factor - 1]!);
+      }
+    });
+    k.observeKernels(before);
+    expect(forms).not.toContain("packFactor_f32");
+  });
+
   it("an inner step uses the outer one's copy, and frees its own", () => {
     const [x, y] = [ordinary([1, 2, 3]), ordinary([4, 5, 6])];
     inStep(() => {

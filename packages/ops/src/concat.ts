@@ -1,7 +1,7 @@
 import { defineList, DTypeError, ShapeError, ValueError, type Shape, type Tensor } from "@gradus/core";
 import * as k from "@gradus/kernels";
 import { axisOf, checkOptions, checkTensor } from "./arguments.ts";
-import { expandDims } from "./reshape.ts";
+import { placeAt } from "./placeAt.ts";
 import { slice } from "./slice.ts";
 
 /**
@@ -57,11 +57,29 @@ export function stack(xs: readonly Tensor[], options: { readonly axis?: number }
     if (k.sameShape(x.shape, first.shape)) return;
     throw new ShapeError("stack", "shapes differ", { "xs[0]": first, [`xs[${i}]`]: x }, "one shape");
   });
-  return concat(
-    xs.map((x) => expandDims(x, { axis })),
-    { axis },
-  );
+  return stackOp(xs, { axis });
 }
+const stackOp = /* @__PURE__ */ defineList({
+  name: "stack",
+  keeps: [],
+  forward: (xs, { axis }: { axis: number }) => {
+    return k.concat(
+      xs.map((x) => k.reshaped(x, withAxis(x.shape, axis))),
+      axis,
+    );
+  },
+  vjp:
+    (_, { axis }) =>
+    (dy, i) =>
+      placeAt(dy, { axis, i }),
+  backward:
+    (_, { axis }) =>
+    (dy, i, into, beta) => {
+      const to = k.reshaped(into, withAxis(into.shape, axis));
+      k.readBox(to, beta, dy, k.boxAlong(to.shape, axis, i));
+    },
+});
+const withAxis = (shape: Shape, axis: number): Shape => [...shape.slice(0, axis), 1, ...shape.slice(axis)];
 
 function checkList(op: string, xs: readonly Tensor[]): Tensor {
   if (!Array.isArray(xs) || xs.length === 0) {

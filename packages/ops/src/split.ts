@@ -1,6 +1,6 @@
 import { ShapeError, ValueError, type Tensor } from "@gradus/core";
 import { axisOf, checkOptions, checkTensor, isArray } from "./arguments.ts";
-import { reshape } from "./reshape.ts";
+import { placeAt } from "./placeAt.ts";
 import { slice } from "./slice.ts";
 
 export interface SplitOptions {
@@ -58,6 +58,5 @@ export function unstack(x: Tensor, options: { readonly axis?: number } = {}): Te
   checkTensor("unstack", "x", x);
   checkOptions("unstack", options);
   const axis = axisOf("unstack", x, options.axis ?? 0);
-  const rest = x.shape.filter((_, i) => i !== axis);
-  return Array.from({ length: x.shape[axis]! }, (_, i) => reshape(slice(x, { axis, start: i, end: i + 1 }), rest));
+  return Array.from({ length: x.shape[axis]! }, (_, i) => placeAt(x, { axis, i }));
 }

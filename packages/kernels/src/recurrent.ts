@@ -269,8 +269,10 @@ function backward(
     }
     const n = (end - first) * B;
     if (to.weightHh) {
+      const idle = first === 0 && !h0 ? B : 0; // rows of states that are 0, and add nothing
+      const from = dGates + idle * row + column * H * size;
       const beta = end < T ? 1 : to.weightHh.beta;
-      product(count * H, H, n, dGates + column * H * size, 1, width, state, H, 1, dWeightHh, H, beta);
+      product(count * H, H, n - idle, from, 1, width, state + idle * H * size, H, 1, dWeightHh, H, beta);
     }
     if (ids) addRows(n, width, dGates, ids + first * B * 4, dInputs);
     else toWeights(n, dGates, given, end < T);
@@ -313,14 +315,14 @@ function writeBiases({ inputs, state }: Layer, s: Sequence, floats: Floats, at: 
 /** The inputs' address, or that of a copy with zeros where no step reads: 0 times what stands there might be NaN. */
 function withoutUnread(s: Sequence, x: number): number {
   const { B, T, E, inputs, dtype, size } = sizesOf(s);
-  const copy = scratch(inputs * E, dtype);
   const [lengths, at] = [heapOf(s.lengths.storage), offsetOf(s.lengths.storage)];
   const [ids, idsAt] = s.ids ? [heapOf(s.ids.storage), offsetOf(s.ids.storage)] : [null, 0];
-  const isRead = new Array<boolean>(inputs).fill(false);
+  const isRead = new Uint8Array(inputs);
   for (let b = 0; b < B; b++) {
-    for (let i = b * T, last = i + lengths[at + b]!; i < last; i++) isRead[ids ? ids[idsAt + i]! : i] = true;
+    for (let i = b * T, last = i + lengths[at + b]!; i < last; i++) isRead[ids ? ids[idsAt + i]! : i] = 1;
   }
   if (isRead.every(Boolean)) return x;
+  const copy = scratch(inputs * E, dtype);
   const { u8 } = memory();
   for (let i = 0; i < inputs; i++) {
     const from = i * E * size;

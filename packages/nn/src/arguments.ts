@@ -27,9 +27,9 @@ export function checkShapes<L extends string>(
     const axes = shape[0] === "..." ? shape.slice(1) : shape;
     const leading = x.shape.length - axes.length;
     const fits = axes.every((axis, i) => {
-      const [, times, letter] = /^(\d*)(.*)$/.exec(axis)!;
-      lengths[letter!] ??= x.shape[leading + i]! / Number(times || 1);
-      return x.shape[leading + i] === lengths[letter!]! * Number(times || 1);
+      const [times, letter] = [Number.parseInt(axis, 10) || 1, axis.at(-1)!];
+      lengths[letter] ??= x.shape[leading + i]! / times;
+      return x.shape[leading + i] === lengths[letter]! * times;
     });
     if (fits && (leading === 0 || (leading > 0 && axes !== shape))) continue;
     const shown = Object.entries(wanted).map(([other, [, axes]]) => `${other} [${axes.join(",")}]`);

@@ -29,7 +29,7 @@ export function checkShapes<L extends string>(
     const fits = axes.every((axis, i) => {
       const [times, letter] = [Number.parseInt(axis, 10) || 1, axis.at(-1)!];
       lengths[letter] ??= x.shape[leading + i]! / times;
-      return x.shape[leading + i] === lengths[letter]! * times;
+      return x.shape[leading + i] === lengths[letter] * times;
     });
     if (fits && (leading === 0 || (leading > 0 && axes !== shape))) continue;
     const shown = Object.entries(wanted).map(([other, [, axes]]) => `${other} [${axes.join(",")}]`);

@@ -16,6 +16,18 @@ export function checkOptions<T>(op: string, options: T): T {
 /** `Array.isArray` without its type guard, which would make any[] of a readonly array. */
 export const isArray = (value: unknown): boolean => Array.isArray(value);
 
+/** Refuses all but a list of tensors, one at least, of one dtype; returns the first. */
+export function checkList(op: string, xs: readonly Tensor[]): Tensor {
+  if (!Array.isArray(xs) || xs.length === 0) {
+    throw new ValueError(op, "not a list of tensors", { xs }, "at least one tensor");
+  }
+  xs.forEach((x: Tensor, i) => checkTensor(op, `xs[${i}]`, x));
+  const first = xs[0] as Tensor;
+  const odd = xs.findIndex((x: Tensor) => x.dtype !== first.dtype);
+  if (odd < 0) return first;
+  throw new DTypeError(op, "mixed dtypes", { "xs[0]": first, [`xs[${odd}]`]: xs[odd] }, "one dtype");
+}
+
 /** Refuses all but float tensors. */
 export function checkFloats(op: string, tensors: Readonly<Record<string, Tensor>>): void {
   for (const name in tensors) {

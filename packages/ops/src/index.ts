@@ -54,6 +54,7 @@ export * from "./softplus.ts";
 export * from "./split.ts";
 export * from "./sqrt.ts";
 export * from "./square.ts";
+export * from "./stack.ts";
 export * from "./sub.ts";
 export * from "./sum.ts";
 export * from "./take.ts";

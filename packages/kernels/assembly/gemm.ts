@@ -56,7 +56,7 @@ export function gemm<Float>(
   }
 }
 
-/** Copies B, N columns of length K, to packedBytes(N, K) at `to`, as products read it: for several with the same B. */
+/** Copies B as products read it, for several by the same B: N columns, filled up to a multiple of 8, of length K. */
 export function packFactor<Float>(N: i32, K: i32, b: usize, bRow: i32, bCol: i32, to: usize): void {
   const NC = columnsOfBlock<Float>();
   for (let j = 0; j < N; j += NC) {

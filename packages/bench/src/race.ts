@@ -118,15 +118,19 @@ async function peakOf(process: Process): Promise<number | null> {
   return "peak" in reply && reply.peak !== null ? reply.peak / 1e6 : null;
 }
 
+/** Runs after which a compiler that counts calls has seen enough. */
+const COMPILED = 40;
+
 /** Until the compilers are done and nothing gets faster any more, and to see how often the work fits into a round. */
 async function warmUp(name: string, process: Process, { warmUp, round }: Effort): Promise<Racer> {
-  let [spent, times, best, improved] = [0, 1, Infinity, 0];
+  let [spent, runs, times, best, improved] = [0, 0, 1, Infinity, 0];
   do {
     const last = await timeOf(process, times);
     spent += last;
+    runs += times;
     if (last / times < 0.98 * best) [best, improved] = [last / times, spent];
     if (last < round) times = Math.ceil(times * Math.min(10, 1.2 * (round / Math.max(last, 0.001))));
-  } while (spent < improved + warmUp && spent < 10 * warmUp);
+  } while ((spent < improved + warmUp || runs < COMPILED) && spent < 10 * warmUp);
   return { name, process, times, measured: [], spent: 0 };
 }
 

@@ -204,8 +204,9 @@ function backward(
   const read = to.weightIh ? withoutUnread(s, x) : 0;
   const { count, column } = layer.state;
   const toState = productBy(s.weightHh, T, B, H, count * H, weightHh, H, 1);
+  const m = ids ? inputs : B;
   const pieces = layer.inputs.map(({ first, count, column }) => ({
-    toInput: productBy(s.weightIh, ids ? 1 : T, ids ? inputs : B, E, count * H, weightIh + first * H * E * size, E, 1),
+    toInput: to.x && productBy(s.weightIh, ids ? 1 : T, m, E, count * H, weightIh + first * H * E * size, E, 1),
     rows: count * H,
     from: column * H * size,
     to: first * H * size,
@@ -249,7 +250,7 @@ function backward(
   };
   /** And to those of the inputs themselves. */
   const toInputs = (from: number, at: number, step: number): void => {
-    pieces.forEach((piece, i) => piece.toInput(from + piece.from, width, 1, at, step, i === 0 ? to.x!.beta : 1));
+    pieces.forEach((piece, i) => piece.toInput!(from + piece.from, width, 1, at, step, i === 0 ? to.x!.beta : 1));
   };
 
   for (let end = T; end > 0; end -= steps) {

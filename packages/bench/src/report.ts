@@ -47,7 +47,10 @@ export function verdicts(bars: readonly Bar[], timings: readonly Timing[]): stri
 
 type Find = (contender: string, test?: string) => Timing | undefined;
 
-/** The median of the ratio in each round: neighbours of the machine come and go for some seconds, and so for all of a round. */
+/**
+ * The median of the ratio in each round: neighbours of the machine come and go for some seconds, and so for all of a round.
+ * Rounds of two cases are some minutes apart; there it is a median like any other.
+ */
 function byRounds({ ratio }: Bar, find: Find): number {
   const ratios: number[] = [];
   for (let round = 0; ; round++) {

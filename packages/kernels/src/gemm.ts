@@ -44,9 +44,9 @@ export function matmulInto(
   const pc = output(into.storage, beta === 1);
   const packed = count === 1 && m > 1 && n > 1 ? packedFactor(b.storage, 1, n, k, pb, bRow, bColumn) : 0;
   const { workspace } = memory();
-  if (packed) wasm(m, n, k, pa, aRow, aColumn, packed, 0, 0, pc, n, beta, 1, workspace);
-  else if (count === 1) wasm(m, n, k, pa, aRow, aColumn, pb, bRow, bColumn, pc, n, beta, 0, workspace);
-  else wasm(count, m, n, k, pa, m * k, aRow, aColumn, pb, k * n, bRow, bColumn, pc, m * n, n, beta, workspace);
+  if (count === 1) {
+    wasm(m, n, k, pa, aRow, aColumn, packed || pb, bRow, bColumn, pc, n, beta, packed ? 1 : 0, workspace);
+  } else wasm(count, m, n, k, pa, m * k, aRow, aColumn, pb, k * n, bRow, bColumn, pc, m * n, n, beta, workspace);
   end();
 }
 
@@ -144,20 +144,19 @@ export function productBy(
   bRow: number,
   bColumn: number,
 ): ProductBy {
-  const wasm = formFor(productForms, dtype);
-  if (wasm) {
-    const { workspace } = memory();
-    const packed = packedFactor(storage, times, n, k, b, bRow, bColumn);
-    if (packed) {
-      return (a, aRow, aColumn, c, cRow, beta) =>
-        wasm(m, n, k, a, aRow, aColumn, packed, 0, 0, c, cRow, beta, 1, workspace);
-    }
+  if (!memory().wasm) {
+    const product = productAt(dtype);
+    return (a, aRow, aColumn, c, cRow, beta) => product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta);
   }
-  const product = productAt(dtype);
-  return (a, aRow, aColumn, c, cRow, beta) => product(m, n, k, a, aRow, aColumn, b, bRow, bColumn, c, cRow, beta);
+  const packed = packedFactor(storage, times, n, k, b, bRow, bColumn);
+  const [factor, isPacked] = [packed || b, packed ? 1 : 0];
+  const wasm = formFor(productForms, dtype)!;
+  const { workspace } = memory();
+  return (a, aRow, aColumn, c, cRow, beta) =>
+    wasm(m, n, k, a, aRow, aColumn, factor, bRow, bColumn, c, cRow, beta, isPacked, workspace);
 }
 
-/** A packed factor that the second-level cache would not hold is not read any faster than it is packed. */
+/** What a packed factor may take to be kept: of a large one, such as an output layer's, a step holds no second copy. */
 const KEPT_BYTES = 1 << 20;
 
 /**

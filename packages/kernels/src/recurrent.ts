@@ -144,11 +144,7 @@ function forward(layer: Layer, s: Sequence, saves: boolean): { output: NdArray; 
   for (let t = 0; t < T; t++) {
     const [state, stateRow] = t > 0 ? [h + (t - 1) * H * size, T * H] : [h0 || zeros, h0 ? H : 0];
     const cell = cells + t * B * H * size;
-    const [before, beforeRow] = !s.c0
-      ? [state, stateRow]
-      : t > 0
-        ? [cell - B * H * size, H]
-        : [c0 || zeros, c0 ? H : 0];
+    const [before, beforeRow] = s.c0 ? cellsBefore(t, cell, c0, zeros, B, H, size) : [state, stateRow];
     const at = saved ? gates + t * B * row : gates;
     if (ids) take(B, width, projected, ids + t * B * 4, at);
     else project(B, x + t * E * size, T * E, at);
@@ -261,7 +257,7 @@ function backward(
       const [at, cell] = [dGates + i * row, cells + t * B * H * size];
       u8.copyWithin(at, gates + t * B * row, gates + (t + 1) * B * row);
       state = statesBefore(t, stateRows + i * H * size);
-      const [before, beforeRow] = !s.c0 ? [state, H] : t > 0 ? [cell - B * H * size, H] : [c0 || zeros, c0 ? H : 0];
+      const [before, beforeRow] = s.c0 ? cellsBefore(t, cell, c0, zeros, B, H, size) : [state, H];
       pull(B, H, t, lengths, at, before, beforeRow, rowsOf(t, H, dh, dOut), dState, cell, dCell);
       if (t > 0 || dH0) toState(at + column * H * size, width, 1, dState, H, s.c0 ? 0 : 1);
       if (ids) continue;
@@ -291,6 +287,20 @@ function backward(
     if (to.biasIh) put(piece.rows, sums + piece.from, dBiasIh + piece.to, to.biasIh);
   }
   end();
+}
+
+/** What an LSTM goes on from at step t, whose cells are at `cell`: those of the step before, the first ones, or zeros. */
+function cellsBefore(
+  t: number,
+  cell: number,
+  c0: number,
+  zeros: number,
+  B: number,
+  H: number,
+  size: number,
+): readonly [address: number, row: number] {
+  if (t > 0) return [cell - B * H * size, H];
+  return c0 ? [c0, H] : [zeros, 0];
 }
 
 /** The address of a copy of ids [B, T] as [T, B]. */

@@ -27,7 +27,8 @@ export function checkShapes<L extends string>(
     const axes = shape[0] === "..." ? shape.slice(1) : shape;
     const leading = x.shape.length - axes.length;
     const fits = axes.every((axis, i) => {
-      const [times, letter] = [Number.parseInt(axis, 10) || 1, axis.at(-1)!];
+      const number = Number.parseInt(axis, 10);
+      const [times, letter] = Number.isNaN(number) ? [1, axis] : [number, axis.slice(`${number}`.length)];
       lengths[letter] ??= x.shape[leading + i]! / times;
       return x.shape[leading + i] === lengths[letter] * times;
     });

@@ -300,6 +300,7 @@ describe("gru", () => {
     expect(run(5)).toEqual(run(2));
     expect(run(5).ops.filter((op) => op === "gru")).toHaveLength(1);
     expect(run(5).ops).not.toContain("matmul");
+    expect(run(5).kernels.filter((name) => name === "packFactor_f32")).toHaveLength(4); // weights, but for inputs' gradients
     expect(run(5).kernels).toEqual(expect.arrayContaining(["gemm_f32", "gruGates_f32", "gruGatesGrad_f32"]));
   });
 

@@ -25,6 +25,7 @@ import {
 import { add, mul } from "@gradus/ops";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { checkShapes } from "../src/arguments.ts";
 import { composedLinear } from "../src/linear.ts";
 import { expectClose, expectError, expectSame, expectSameInStep, random } from "./helpers.ts";
 import { runs, sameGradient, sameValue, seed } from "./settings.ts";
@@ -113,6 +114,12 @@ describe("initialisers", () => {
     ];
     for (const [text, call] of sizes) expectError(call, ShapeError, `${text}; want a whole number from 1`);
   });
+});
+
+test("checkShapes tells names of axes apart, also those that end alike", () => {
+  const [two, three, six] = [random(1, [2]), random(1, [3]), random(1, [6])];
+  expect(checkShapes("f", { x: [two, ["in"]], y: [three, ["bin"]], z: [six, ["2bin"]] })).toEqual({ in: 2, bin: 3 });
+  expect(() => checkShapes("f", { x: [two, ["in"]], z: [three, ["2in"]] })).toThrow("f: z does not fit");
 });
 
 describe("linear", () => {

@@ -51,6 +51,8 @@ export function gemm<Float>(
   } else if (N == 1 && cRow == 1) {
     if (aRow == 1) combineRows<Float>(M, K, b, br, a, ac, c, beta);
     else dotRows<Float>(M, K, b, br, a, ar, ac, c, beta, ws);
+  } else if (K == 1 && bCol == 1) {
+    for (let i = 0; i < M; i++) combineRows<Float>(N, 1, a + <usize>i * ar, ac, b, br, c + <usize>i * cr, beta);
   } else {
     multiplyBlocks<Float>(M, N, K, a, ar, ac, b, br, bc, c, cr, beta, false, ws);
   }
@@ -452,47 +454,51 @@ function gather<Float>(left: i32, from: usize, across: usize): v128 {
 }
 
 /**
- * c[N] = Σₖ x[k] · b[k, :] + beta · c, rows of b contiguous: four rows a turn, to load and store c less often. The last
- * vector of a row is read whole; behind the last row memory.ts keeps room.
+ * c[N] = Σₖ x[k] · b[k, :] + beta · c, rows of b contiguous: four vectors of c at a time stay in registers. The last vector
+ * of a row is read whole; behind the last row memory.ts keeps room.
  */
 function combineRows<Float>(N: i32, K: i32, x: usize, xStep: usize, b: usize, bRow: usize, c: usize, beta: i32): void {
-  let more = beta != 0;
-  let k = 0;
-  for (; k + 4 <= K; k += 4) {
-    const x0 = v128.load_splat<Float>(x);
-    const x1 = v128.load_splat<Float>(x + xStep);
-    const x2 = v128.load_splat<Float>(x + 2 * xStep);
-    const x3 = v128.load_splat<Float>(x + 3 * xStep);
-    for (let j = 0; j < N; j += Lanes.count<Float>()) {
-      const left = N - j;
-      const at = <usize>j * sizeof<Float>();
-      let s = more ? v128.load(c + at) : Lanes.zero();
-      s = v128.add<Float>(s, v128.mul<Float>(x0, v128.load(b + at)));
-      s = v128.add<Float>(s, v128.mul<Float>(x1, v128.load(b + at + bRow)));
-      s = v128.add<Float>(s, v128.mul<Float>(x2, v128.load(b + at + 2 * bRow)));
-      s = v128.add<Float>(s, v128.mul<Float>(x3, v128.load(b + at + 3 * bRow)));
-      Lanes.store<Float>(c + at, s, left);
+  const width = Lanes.count<Float>();
+  const kept = beta ? i32x4.splat(-1) : Lanes.zero();
+  for (; N >= 4 * width; N -= 4 * width) {
+    let s0 = v128.and(kept, v128.load(c));
+    let s1 = v128.and(kept, v128.load(c, 16));
+    let s2 = v128.and(kept, v128.load(c, 32));
+    let s3 = v128.and(kept, v128.load(c, 48));
+    let factor = x;
+    let row = b;
+    for (let k = K; k > 0; k--) {
+      const y = v128.load_splat<Float>(factor);
+      s0 = v128.add<Float>(s0, v128.mul<Float>(y, v128.load(row)));
+      s1 = v128.add<Float>(s1, v128.mul<Float>(y, v128.load(row, 16)));
+      s2 = v128.add<Float>(s2, v128.mul<Float>(y, v128.load(row, 32)));
+      s3 = v128.add<Float>(s3, v128.mul<Float>(y, v128.load(row, 48)));
+      factor += xStep;
+      row += bRow;
     }
-    more = true;
-    x += 4 * xStep;
-    b += 4 * bRow;
+    v128.store(c, s0);
+    v128.store(c, s1, 16);
+    v128.store(c, s2, 32);
+    v128.store(c, s3, 48);
+    b += LINE;
+    c += LINE;
   }
-  for (; k < K; k++) {
-    const factor = v128.load_splat<Float>(x);
-    for (let j = 0; j < N; j += Lanes.count<Float>()) {
-      const left = N - j;
-      const at = <usize>j * sizeof<Float>();
-      const s = more ? v128.load(c + at) : Lanes.zero();
-      const term = v128.mul<Float>(factor, v128.load(b + at));
-      Lanes.store<Float>(c + at, v128.add<Float>(s, term), left);
+  for (; N > 0; N -= width) {
+    let s = v128.and(kept, v128.load(c));
+    let factor = x;
+    let row = b;
+    for (let k = K; k > 0; k--) {
+      s = v128.add<Float>(s, v128.mul<Float>(v128.load_splat<Float>(factor), v128.load(row)));
+      factor += xStep;
+      row += bRow;
     }
-    more = true;
-    x += xStep;
-    b += bRow;
+    Lanes.store<Float>(c, s, N);
+    b += 16;
+    c += 16;
   }
 }
 
-/** c[i] = Σₖ x[k] · b[i, k] + beta · c[i], a vector of neighbouring i at a time, so that the sums stay in order. */
+/** c[i] = Σₖ x[k] · b[i, k] + beta · c[i]: sixteen rows of b or fewer are turned into columns, and combined in order of k. */
 function dotRows<Float>(
   N: i32,
   K: i32,
@@ -505,20 +511,23 @@ function dotRows<Float>(
   beta: i32,
   ws: usize,
 ): void {
-  for (let i = 0; i < N; i += Lanes.count<Float>()) {
-    let s = beta ? v128.load(c) : Lanes.zero();
-    let factor = x;
+  for (; N > 0; N -= 4 * Lanes.count<Float>()) {
+    const n = min(N, 4 * Lanes.count<Float>());
+    let more = beta;
     for (let k = 0; k < K; k += KC) {
       const kc = min(K - k, KC);
-      packStrip<Float>(N - i, kc, b + <usize>k * bCol, bRow, bCol, ws, 16);
-      for (let at = ws, end = ws + ((<usize>kc) << 4); at != end; at += 16) {
-        s = v128.add<Float>(s, v128.mul<Float>(v128.load_splat<Float>(factor), v128.load(at)));
-        factor += xStep;
+      let to = ws;
+      let from = b + <usize>k * bCol;
+      for (let left = n; left > 0; left -= Lanes.count<Float>()) {
+        packStrip<Float>(left, kc, from, bRow, bCol, to, LINE);
+        from += <usize>Lanes.count<Float>() * bRow;
+        to += 16;
       }
+      combineRows<Float>(n, kc, x + <usize>k * xStep, xStep, ws, LINE, c, more);
+      more = 1;
     }
-    Lanes.store<Float>(c, s, N - i);
-    b += <usize>Lanes.count<Float>() * bRow;
-    c += 16;
+    b += <usize>(4 * Lanes.count<Float>()) * bRow;
+    c += LINE;
   }
 }
 

@@ -5,6 +5,7 @@ export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "docs/test/**/*.test.ts"],
+    setupFiles: ["packages/kernels/test/strict.ts"],
     environment: "node",
     pool: "threads",
     testTimeout: 60_000,

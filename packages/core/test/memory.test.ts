@@ -106,6 +106,9 @@ describe("steps of varied length", () => {
 });
 
 describe("a warm step", () => {
+  beforeAll(() => configure({ poison: false }));
+  afterAll(() => configure({ poison: true }));
+
   /** Counts the typed arrays that are made, by constructor or by method, while `fn` runs. */
   function countArrays(fn: () => void): string[] {
     const made: string[] = [];

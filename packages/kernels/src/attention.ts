@@ -59,18 +59,25 @@ function rowsOf(x: NdArray): NdArray {
 
 /** 0 times what stands at a place that no query reads would be NaN, if that is. */
 function withoutUnread(memory: NdArray, mask: NdArray): NdArray {
-  const [B, S, Hm] = memory.shape as readonly [number, number, number];
-  const queries = mask.shape[1]!;
-  const [counts, at] = [heapOf(mask.storage), offsetOf(mask.storage)];
-  let read = memory;
+  const width = memory.shape[2]!;
+  const unread = unreadPlaces(mask);
+  if (unread.length === 0) return memory;
+  const read = copy(memory);
+  const [heap, at] = [heapOf(read.storage), offsetOf(read.storage)];
+  for (const place of unread) heap.fill(0, at + place * width, at + (place + 1) * width);
+  return read;
+}
+
+/** The places of a mask [B, 1 or T, S], counted in B·S, that count for none of its rows. */
+function unreadPlaces({ shape, storage }: NdArray): number[] {
+  const [B, queries, S] = shape as readonly [number, number, number];
+  const [counts, at] = [heapOf(storage), offsetOf(storage)];
+  const unread: number[] = [];
   for (let place = 0; place < B * S; place++) {
     const first = at + Math.floor(place / S) * queries * S + (place % S);
     let isRead = false;
     for (let t = 0; t < queries; t++) isRead ||= counts[first + t * S] !== 0;
-    if (isRead) continue;
-    if (read === memory) read = copy(memory);
-    const from = offsetOf(read.storage) + place * Hm;
-    heapOf(read.storage).fill(0, from, from + Hm);
+    if (!isRead) unread.push(place);
   }
-  return read;
+  return unread;
 }

@@ -30,7 +30,7 @@ export interface Settings {
   limit: number;
   /** Whether to use WebAssembly where it is to be had. */
   wasm: boolean;
-  /** Overwrite freed blocks with NaN. */
+  /** Overwrite freed blocks with NaN, and detach the heaps at each allocation, as it does where the memory grows. */
   poison: boolean;
 }
 const settings: Settings = { limit: 65536 * PAGE, wasm: true, poison: false };
@@ -96,6 +96,7 @@ const MARGIN = 64;
 /** Makes sure that bytes below `top` exist. Heaps are replaced when it grows: keep no view across an allocation. */
 export function reach(top: number, largest: () => string): void {
   const m = memory();
+  if (settings.poison) detach(m);
   const end = top + MARGIN;
   if (end <= m.u8.length) return;
   const piece = Math.min(64 * MB, Math.max(16 * MB, m.u8.length / 2));
@@ -123,6 +124,11 @@ export function reach(top: number, largest: () => string): void {
   throw new MemoryError("memory", `${problem}; the largest tensors: ${largest()}`, {}, want);
 }
 
+function detach(m: Linear): void {
+  m.memory?.grow(0);
+  if (m.memory) Object.assign(m, heapsOver(m.memory.buffer));
+}
+
 /** Bytes of the block that holds `bytes`: 4 sizes an octave, 64-byte aligned; above 1 MB in pieces of 64 KB. */
 export function blockSize(bytes: number): number {
   if (bytes > MB) return Math.ceil(bytes / PAGE) * PAGE;
@@ -133,6 +139,7 @@ export function blockSize(bytes: number): number {
 
 export function takeBlock(bytes: number, largest: () => string): number {
   const m = memory();
+  if (settings.poison) detach(m);
   const size = blockSize(bytes);
   let pointer = free.get(size)?.pop();
   if (pointer === undefined) {

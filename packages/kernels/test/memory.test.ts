@@ -132,6 +132,20 @@ describe("the life of the memory", () => {
       expect(values(k.empty([5], "float32"))).toEqual([NaN, NaN, NaN, NaN, NaN]);
     });
   });
+
+  it("a view kept across an allocation is empty when poisoned", () => {
+    for (const [poison, length] of [
+      [true, 0],
+      [false, memory().u8.length],
+    ] as const) {
+      k.configure({ poison });
+      inStep(() => {
+        const { u8 } = memory();
+        k.empty([5], "float32");
+        expect(u8.length).toBe(length);
+      });
+    }
+  });
 });
 
 describe("scopes", () => {

@@ -1,6 +1,7 @@
 import {
   asTensor,
   defineFused,
+  full,
   isTensor,
   ShapeError,
   tensor,
@@ -124,6 +125,7 @@ function maskOf({ lengths, mask }: LuongAttentionOptions, B: number, T: number, 
   if (lengths !== undefined && mask !== undefined) {
     throw new ValueError(op, "both lengths and a mask", { lengths, mask }, "one of them");
   }
+  if (mask === undefined && lengths === undefined) return full([B, 1, S], 1, { dtype: "bool" });
   if (mask === undefined) {
     const { ends } = lengthsOf(op, lengths, B, S);
     const counted = new Uint8Array(B * S).map((_, i) => (i % S < ends[Math.floor(i / S)]! ? 1 : 0));

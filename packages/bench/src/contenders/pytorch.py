@@ -151,12 +151,25 @@ class Model(nn.Module):
         outputs, last = gru(xs, None if h is None else h[None])
         return outputs, last[0]
 
+    def step_by_step(self, xs, h, memory):
+        logits = []
+        for t in range(xs.shape[1]):
+            h = self.decoder(xs[:, t], h)
+            logits.append(self.logits(h[:, None], memory))
+        return torch.cat(logits, 1)
+
+    def logits(self, states, memory):
+        scores = states @ self.attention.weight @ memory.transpose(1, 2)
+        context = torch.softmax(scores, -1) @ memory
+        return self.output(torch.tanh(self.combine(torch.cat([context, states], -1))))
+
     def forward(self, source, inputs, targets, weights):
         memory, last = self.recur(self.encoder, self.source(source), None)
-        outputs, _ = self.recur(self.decoder, self.target(inputs), last)
-        scores = outputs @ self.attention.weight @ memory.transpose(1, 2)
-        context = torch.softmax(scores, -1) @ memory
-        logits = self.output(torch.tanh(self.combine(torch.cat([context, outputs], -1))))
+        if variant == "GRUCell loop" and setting != "attention at once":
+            logits = self.step_by_step(self.target(inputs), last, memory)
+        else:
+            outputs, _ = self.recur(self.decoder, self.target(inputs), last)
+            logits = self.logits(outputs, memory)
         ce = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
         return (ce * weights.flatten()).sum() / weights.sum()
 

@@ -48,7 +48,10 @@ export function digest(inside: boolean): string {
     const options = { labelSmoothing: 0.1, zLoss: 0.01 };
     const weights = lengths.map((length) => Array.from({ length: T }, (_, t) => (t < length ? 1 : 0)));
     const plain = sequenceLoss(nn.linear(p.output, hidden), ids, weights, options);
-    return ops.add(plain, linearSequenceLoss(hidden, weight, bias, ids, weights));
+    const [first] = ops.unstack(nn.embedding(p.embedding, ids), { axis: 1 }) as [Tensor];
+    const query = ops.reshape(nn.gruCell(p.gru, first), [B, 1, H]);
+    const ofOneStep = ops.mean(nn.luongAttention(p.attention, query, outputs, { lengths }).context);
+    return ops.add(ops.add(plain, ofOneStep), linearSequenceLoss(hidden, weight, bias, ids, weights));
   }
 }
 

@@ -31,6 +31,26 @@ export function adam<Float>(
   }
 }
 
+/**
+ * One update by gradient descent in place, elementwise on padded buffers: m = momentum · m + g, p −= size · m or, `ahead`,
+ * size · (g + momentum · m). Without averages, m = 0: p −= size · g.
+ */
+export function sgd<Float>(n: i32, p: usize, g: usize, m: usize, momentum: Float, ahead: i32, size: Float): void {
+  const rate = v128.splat<Float>(momentum);
+  const factor = v128.splat<Float>(size);
+  for (let i = 0; i < n; i += Lanes.count<Float>()) {
+    const at = <usize>i * sizeof<Float>();
+    const slope = v128.load(g + at);
+    let change = slope;
+    if (m) {
+      change = v128.add<Float>(v128.mul<Float>(v128.load(m + at), rate), slope);
+      v128.store(m + at, change);
+      if (ahead) change = v128.add<Float>(v128.mul<Float>(change, rate), slope);
+    }
+    v128.store(p + at, v128.sub<Float>(v128.load(p + at), v128.mul<Float>(change, factor)));
+  }
+}
+
 /** Adds x² to eight float64 sums, element i to sum i mod 8: the same sums however x is cut into pieces of 8·k. */
 export function addSquares<Float>(n: i32, x: usize, sums: usize): void {
   let s0 = v128.load(sums);

@@ -22,7 +22,7 @@ export {
 export { linearCrossEntropy, linearCrossEntropyGrad, type LinearCrossEntropy } from "./linearCrossEntropy.ts";
 export { configure, memoryStats, type MemoryStats } from "./memory.ts";
 export { checkShape, checkValue, format, fromNested, isFloat, nest, type Nested } from "./nested.ts";
-export { adam, sumOfSquares, type AdamRates } from "./optimizers.ts";
+export { adam, sgd, sumOfSquares, type AdamRates, type SgdRates } from "./optimizers.ts";
 export * from "./recurrent.ts";
 export * from "./reduce.ts";
 export * from "./rows.ts";

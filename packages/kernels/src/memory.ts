@@ -124,9 +124,11 @@ export function reach(top: number, largest: () => string): void {
   throw new MemoryError("memory", `${problem}; the largest tensors: ${largest()}`, {}, want);
 }
 
+/** Moves the heaps as growing does: a view that somebody kept is empty afterwards. */
 function detach(m: Linear): void {
   m.memory?.grow(0);
-  if (m.memory) Object.assign(m, heapsOver(m.memory.buffer));
+  const old = m.u8.buffer as ArrayBuffer;
+  Object.assign(m, heapsOver(m.memory ? m.memory.buffer : structuredClone(old, { transfer: [old] })));
 }
 
 /** Bytes of the block that holds `bytes`: 4 sizes an octave, 64-byte aligned; above 1 MB in pieces of 64 KB. */

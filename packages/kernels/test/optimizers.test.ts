@@ -87,6 +87,38 @@ describe.each(floats)("adam over its operands, %s", (dtype) => {
   });
 });
 
+describe.each(floats)(`sgd, %s, seed ${seed}`, (dtype) => {
+  const kinds = [
+    ["plain", { momentum: 0, nesterov: false, size: 0.02 }],
+    ["with momentum", { momentum: 0.9, nesterov: false, size: 0.02 }],
+    ["with Nesterov's", { momentum: 0.9, nesterov: true, size: 0.02 }],
+  ] as const;
+
+  it.each(kinds)("%s agrees with its twin to the bit, in and out of a step, and is the formula", (_, rates) => {
+    for (const n of sizes) {
+      const random = generator(seed + n);
+      const [p, g, m] = [1, 1, 1].map((scale) => randoms(n, dtype, random, scale)) as [number[], number[], number[]];
+      const run: Run = (k, place) => {
+        const [x, slope, kept] = [p, g, m].map((values) => place(values, [n], dtype)) as never[];
+        return k.sgd([x!, slope!, rates.momentum > 0 ? kept! : null], rates).filter((array) => array !== null);
+      };
+      const want = outcome(twin, false, run);
+      expect(want.forms).toEqual(["sgd_twin"]);
+      for (const inStep of [false, true]) {
+        const got = outcome(simd, inStep, run);
+        expect(got.forms).toContain(`sgd_${suffix[dtype]}`);
+        got.values.forEach((values, i) => expectSame(values, want.values[i]!));
+        outcome(twin, inStep, run).values.forEach((values, i) => expectSame(values, want.values[i]!));
+      }
+      const newM = m.map((x, i) => rates.momentum * x + g[i]!);
+      const change = rates.momentum === 0 ? g : rates.nesterov ? newM.map((x, i) => g[i]! + rates.momentum * x) : newM;
+      const wanted = [p.map((x, i) => x - rates.size * change[i]!), ...(rates.momentum > 0 ? [newM] : [])];
+      expect(want.values.length).toBe(wanted.length);
+      wanted.forEach((values, i) => expectClose(want.values[i]!, values, () => (dtype === "float32" ? 1e-6 : 1e-15)));
+    }
+  });
+});
+
 describe.each(floats)(`sumOfSquares, %s, seed ${seed}`, (dtype) => {
   it.each([...sizes, 40_001])("agrees with its twin to the bit for %i elements, and with the plain sum", (n) => {
     const values = randoms(n, dtype, generator(seed + n));

@@ -1,7 +1,6 @@
-import { DTypeError, mapTree, ShapeError, Tensor, tensor, ValueError, zeros, type Tree } from "@gradus/core";
+import { tensor, type Tensor, type Tree } from "@gradus/core";
 import * as k from "@gradus/kernels";
-import { isSame } from "./arguments.ts";
-import { leavesOf, type Leaf } from "./leaves.ts";
+import { checkRange, matched, treeOf, zerosLike, type UpdateOptions } from "./updates.ts";
 
 export interface AdamOptions {
   readonly learningRate: number;
@@ -21,16 +20,6 @@ export type AdamState<P extends Tree> = {
   readonly beta2Power: Tensor;
 };
 
-export interface AdamUpdateOptions {
-  /** Of this update. Default: the optimizer's. */
-  readonly learningRate?: number;
-  /**
-   * Give up `params` and `state`: the new values are written over the old ones, and use of an old tensor throws. An update
-   * then makes no arrays, of which three times the parameters wait for the collector otherwise. Default: false.
-   */
-  readonly donate?: boolean;
-}
-
 export interface Adam {
   /** The state before the first update. */
   init<P extends Tree>(params: P): AdamState<P>;
@@ -39,7 +28,7 @@ export interface Adam {
     grads: P,
     state: AdamState<P>,
     params: P,
-    options?: AdamUpdateOptions,
+    options?: UpdateOptions,
   ): { readonly params: P; readonly state: AdamState<P> };
 }
 
@@ -57,17 +46,16 @@ export interface Adam {
  * console.log(params.w); // => float32[2] [1, 1]
  */
 export function adam({ learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions): Adam {
-  checkRange({ learningRate, epsilon }, Infinity, "a finite number from 0");
-  checkRange({ beta1, beta2 }, 1, "0 to below 1");
+  checkRange("adam", { learningRate, epsilon }, Infinity);
+  checkRange("adam", { beta1, beta2 }, 1);
   return {
     init: (params) => {
-      leavesOf("adam.init", params).forEach(({ path, x }) => checkFloat("adam.init", path, x));
-      const start = (): typeof params => mapTree(params, (x) => zeros(x.shape, { dtype: x.dtype }));
-      return { expAvg: start(), expAvgSq: start(), ...powers(1, 1) };
+      const zeros = (): typeof params => zerosLike("adam.init", params);
+      return { expAvg: zeros(), expAvgSq: zeros(), ...powers(1, 1) };
     },
     update: (grads, state, params, options = {}) => {
       const { learningRate: rate = learningRate, donate = false } = options;
-      checkRange({ learningRate: rate }, Infinity, "a finite number from 0");
+      checkRange("adam", { learningRate: rate }, Infinity);
       const [beta1Power, beta2Power] = [state.beta1Power.item() * beta1, state.beta2Power.item() * beta2];
       const root = Math.sqrt(1 - beta2Power); // √v̂ = √v/root: both it and 1 − β₁ᵗ go into numbers
       const rates = {
@@ -77,19 +65,12 @@ export function adam({ learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 
         floor: epsilon * root,
       };
       const { expAvg, expAvgSq } = state;
-      const all = matched(params, grads, expAvg, expAvgSq);
-      if (donate && isShared(all)) leavesOf("adam.update", { params, grads, expAvg, expAvgSq }); // which refuses it
-      const moved = all.map(({ p, g, m, v }) => {
-        const [newP, newM, newV] = k.adam([p.array, g.array, m.array, v.array], rates, donate);
-        return { p: new Tensor(newP, null, p.name), m: new Tensor(newM), v: new Tensor(newV) };
-      });
-      const pick = (name: "p" | "m" | "v"): typeof params => {
-        let next = 0;
-        return mapTree(params, () => moved[next++]![name]);
-      };
+      const places = matched("adam.update", params, grads, { expAvg, expAvgSq }, donate);
+      const moved = places.map(([p, g, m, v]) => k.adam([p!.array, g!.array, m!.array, v!.array], rates, donate));
+      const tree = (which: 0 | 1 | 2): typeof params => treeOf(params, (i) => moved[i]![which]);
       return {
-        params: pick("p"),
-        state: { expAvg: pick("m"), expAvgSq: pick("v"), ...powers(beta1Power, beta2Power) },
+        params: tree(0),
+        state: { expAvg: tree(1), expAvgSq: tree(2), ...powers(beta1Power, beta2Power) },
       };
     },
   };
@@ -99,65 +80,3 @@ const powers = (beta1Power: number, beta2Power: number): Pick<AdamState<Tensor>,
   beta1Power: tensor(beta1Power, { dtype: "float64" }),
   beta2Power: tensor(beta2Power, { dtype: "float64" }),
 });
-
-interface Slots {
-  readonly p: Tensor;
-  readonly g: Tensor;
-  readonly m: Tensor;
-  readonly v: Tensor;
-}
-
-/** Whether a tensor stands at two places, of which one would be written over. */
-function isShared(all: readonly Slots[]): boolean {
-  const storages = new Set<object>();
-  for (const { p, g, m, v } of all) for (const { array } of [p, g, m, v]) storages.add(array.storage);
-  return storages.size < 4 * all.length;
-}
-
-/** Each parameter with what belongs to it; refuses trees of another structure, by path. */
-function matched(params: Tree, grads: Tree, expAvg: Tree, expAvgSq: Tree): Slots[] {
-  const leaves = leavesOf("adam.update", params);
-  leaves.forEach(({ path, x }) => checkFloat("adam.update", path, x));
-  const find = (what: string, tree: Tree): ((path: string) => Tensor) => {
-    const found = leavesOf("adam.update", tree);
-    checkLike(what, found, leaves);
-    return (path) => found.get(path)!.x;
-  };
-  const [g, m, v] = [find("gradient", grads), find("expAvg", expAvg), find("expAvgSq", expAvgSq)];
-  return [...leaves.values()].map(({ path, x }) => ({ p: x, g: g(path), m: m(path), v: v(path) }));
-}
-
-function checkLike(what: string, found: ReadonlyMap<string, Leaf>, params: ReadonlyMap<string, Leaf>): void {
-  const op = "adam.update";
-  for (const { path, x } of found.values()) {
-    if (params.has(path)) continue;
-    throw new ValueError(op, `${what} of ${path}, which is no parameter`, { [path]: x }, "the parameters' keys");
-  }
-  for (const { path, x: p } of params.values()) {
-    checkAlive(path, p);
-    const x = found.get(path)?.x;
-    if (!x) throw new ValueError(op, `no ${what} of ${path}`, { [path]: p }, "one for each parameter");
-    if (x.dtype !== p.dtype)
-      throw new DTypeError(op, `${what} of ${path} unlike the parameter`, { [what]: x, [path]: p }, p.dtype);
-    checkAlive(`${what} of ${path}`, x);
-    if (isSame(x.shape, p.shape)) continue;
-    const want = `[${p.shape.join(",")}]`;
-    throw new ShapeError(op, `${what} of ${path} unlike the parameter`, { [what]: x, [path]: p }, want);
-  }
-}
-
-/** Before anything is written. */
-function checkAlive(what: string, { shape, array: { storage } }: Tensor): void {
-  if (storage.pointer < 0) throw new ValueError("adam.update", `${what} [${shape.join(",")}] ${storage.end}`);
-}
-
-function checkFloat(op: string, path: string, x: Tensor): void {
-  if (x.dtype === "float32" || x.dtype === "float64") return;
-  throw new DTypeError(op, `${path} is no float`, { [path]: x }, "float32 or float64");
-}
-
-function checkRange(options: Readonly<Record<string, number>>, below: number, want: string): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!(value >= 0 && value < below)) throw new ValueError("adam", `no such ${name}`, { [name]: value }, want);
-  }
-}

@@ -15,3 +15,5 @@ export {
 export * from "./random.ts";
 export type { RecurrentInputs, RecurrentOptions, RecurrentSizes } from "./recurrent.ts";
 export * from "./safetensors.ts";
+export * from "./sgd.ts";
+export type { UpdateOptions } from "./updates.ts";

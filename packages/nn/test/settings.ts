@@ -12,3 +12,5 @@ export const sameValue = 1e-14;
 export const sameGradient = 1e-13;
 /** A step of Adam against float64, relative. */
 export const adamStep = { float32: 2e-6, float64: 1e-13 } as const;
+/** A step of gradient descent against float64, relative. */
+export const sgdStep = { float32: 1e-6, float64: 1e-14 } as const;

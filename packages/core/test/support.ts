@@ -11,8 +11,8 @@ import {
   type TensorOptions,
 } from "../src/index.ts";
 
-/** What random data come from; GRADUS_SEED repeats a run, and fast-check prints its own beside it. */
-export const seed: number = Number(process.env.GRADUS_SEED ?? 20240229);
+/** What random data come from; SEED=… repeats a run, and fast-check prints its own beside it. */
+export const seed: number = Number(process.env.SEED ?? 20240229);
 fc.configureGlobal({ seed });
 
 /** mulberry32, two draws a number: uniform in [0, 1), with all 53 bits, so that sums of such numbers are rounded. */

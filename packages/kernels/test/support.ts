@@ -3,8 +3,8 @@ import { vi } from "vitest";
 import type * as kernels from "../src/index.ts";
 import type { DType, NdArray, Shape, TypedArray } from "../src/index.ts";
 
-/** What random data come from; it is part of the tests' names, and GRADUS_SEED repeats a run. */
-export const seed: number = Number(process.env.GRADUS_SEED ?? 20240229);
+/** What random data come from; it is part of the tests' names, and SEED=… repeats a run. */
+export const seed: number = Number(process.env.SEED ?? 20240229);
 fc.configureGlobal({ seed });
 
 export type Kernels = typeof kernels;

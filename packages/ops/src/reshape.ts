@@ -12,6 +12,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   checkTensor("reshape", "x", x);
   if (!isArray(shape) || shape.some((length) => typeof length !== "number"))
     throw new ShapeError("reshape", "not a shape", { shape }, "an array of whole numbers");
+  if (k.sameShape(shape, x.shape)) return x;
   const known = k.sizeOf(shape.filter((length) => length !== -1));
   const full = shape.map((length) => (length === -1 ? x.size / known : length));
   const valid =
@@ -20,7 +21,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (!valid || k.sizeOf(full) !== x.size) {
     throw new ShapeError("reshape", "the sizes differ", { x, shape }, `${x.size} elements`);
   }
-  return k.sameShape(full, x.shape) ? x : reshapeOp({ x }, { shape: full });
+  return reshapeOp({ x }, { shape: full });
 }
 const reshapeOp = /* @__PURE__ */ defineOp({
   name: "reshape",

@@ -29,11 +29,9 @@ type Target = { readonly into: NdArray; readonly beta: Beta } | null;
 export function attention({ query, memory, weight, mask }: Attention): { output: NdArray; saved: SavedAttention } {
   const [B, T] = query.shape as readonly [number, number];
   const [, S, Hm] = memory.shape as readonly [number, number, number];
-  const unread = unreadPlaces(mask);
-  const read = unread.length > 0 ? without(memory, unread) : memory;
-  const counted = unread.length === 0 && mask.shape[1] === 1 ? null : broadcast(mask, [B, T, S]); // null: all count
+  const read = withoutUnread(memory, mask);
   const projected = reshaped(matmul(rowsOf(query), false, weight, false), [B, T, Hm]);
-  const weights = softmax(matmul(projected, false, read, true), counted, 2);
+  const weights = softmax(matmul(projected, false, read, true), broadcast(mask, [B, T, S]), 2);
   return { output: matmul(weights, false, read, false), saved: { projected, weights, read } };
 }
 
@@ -59,12 +57,14 @@ function rowsOf(x: NdArray): NdArray {
   return reshaped(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 }
 
-/** The memory with zeros at some places: 0 times what stands where no query reads would be NaN, if that is. */
-function without(memory: NdArray, places: readonly number[]): NdArray {
+/** 0 times what stands at a place that no query reads would be NaN, if that is. */
+function withoutUnread(memory: NdArray, mask: NdArray): NdArray {
   const width = memory.shape[2]!;
+  const unread = unreadPlaces(mask);
+  if (unread.length === 0) return memory;
   const read = copy(memory);
   const [heap, at] = [heapOf(read.storage), offsetOf(read.storage)];
-  for (const place of places) heap.fill(0, at + place * width, at + (place + 1) * width);
+  for (const place of unread) heap.fill(0, at + place * width, at + (place + 1) * width);
   return read;
 }
 

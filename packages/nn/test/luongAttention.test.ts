@@ -107,6 +107,20 @@ describe("luongAttention", () => {
     },
   );
 
+  test.each([5, 8, 13, 33])("places added past the lengths change no bit, in value or gradient: %i and more", (S) => {
+    const [m, cotangent] = [random(5, [2, S, 4]), random(6, [2, 3, 4])];
+    const run = (added: number): readonly Tensor[] => {
+      const longer = concat([m, random(7, [2, added, 4])], { axis: 1 });
+      const leaves = [weight, query, longer].map(leafOf) as [Tensor, Tensor, Tensor];
+      const { context } = luongAttention({ weight: leaves[0] }, leaves[1], leaves[2], added ? { lengths: [S, S] } : {});
+      const [dw, dq, dm] = grad(context, leaves, { cotangent });
+      return [context, dw, dq, slice(dm, { axis: 1, end: S })];
+    };
+    const wanted = run(0);
+    for (const added of [1, 4, 9])
+      run(added).forEach((x, i) => expectSame(x, wanted[i]!, `result ${i}, ${added} added`));
+  });
+
   test("a row without places has context and gradient 0", () => {
     const leaves = [weight, query, memory].map(leafOf) as [Tensor, Tensor, Tensor];
     const y = both(...leaves, { lengths: [0, 3] });

@@ -1,6 +1,6 @@
-import { configure, currentScope, memoryStats, type Storage } from "@gradus/kernels";
+import { currentScope, memoryStats, type Storage } from "@gradus/kernels";
 import * as fc from "fast-check";
-import { afterEach, beforeAll, expect } from "vitest";
+import { afterEach, expect } from "vitest";
 import {
   step,
   tensor,
@@ -94,9 +94,8 @@ export const homes: readonly (readonly [string, <R>(fn: () => R) => R])[] = [
   ["in a step of a step", (fn) => step(() => step(fn))],
 ];
 
-/** Overwrites freed memory, and checks after each test that no scope is open and no block is held. */
+/** Checks after each test that no scope is open and no block is held. */
 export function watchMemory(): void {
-  beforeAll(() => configure({ poison: true }));
   afterEach(() => {
     expect(currentScope()).toBeNull();
     expect(memoryStats()).toMatchObject({ live: 0, blocks: 0 });

@@ -133,16 +133,15 @@ describe("the life of the memory", () => {
     });
   });
 
-  it("a view kept across an allocation is empty when poisoned", () => {
-    for (const [poison, length] of [
-      [true, 0],
-      [false, memory().u8.length],
-    ] as const) {
-      k.configure({ poison });
+  it.each([true, false])("a view kept across an allocation is empty when poisoned; with WebAssembly: %s", (wasm) => {
+    for (const poison of [true, false]) {
+      k.configure({ wasm, poison });
       inStep(() => {
+        const kept = filled(k, [5], 1, "float32");
         const { u8 } = memory();
         k.empty([5], "float32");
-        expect(u8.length).toBe(length);
+        expect(u8.length).toBe(poison ? 0 : memory().u8.length);
+        expect(values(kept)).toEqual([1, 1, 1, 1, 1]);
       });
     }
   });
